@@ -14,6 +14,7 @@
 
 struct lull_loop;
 struct lull_watch;
+struct lull_timer;
 
 enum { LULL_LOOP_READ = 1, LULL_LOOP_WRITE = 2, LULL_LOOP_HANGUP = 4 };
 
@@ -32,13 +33,23 @@ void lull_loop_quit(struct lull_loop *loop);
  */
 struct lull_watch *lull_loop_watch(struct lull_loop *loop, int fd,
                                    unsigned events,
-                                   void (*ready)(void *opaque,
-                                                 unsigned events),
+                                   void (*ready)(void *opaque, unsigned events),
                                    void *opaque);
 void lull_watch_set(struct lull_watch *watch, unsigned events);
 /* After it returns on the loop's thread, or after lull_loop_run returned, the
  * callback is not called again. */
 void lull_watch_free(struct lull_watch *watch);
+
+/*
+ * A one-shot timer: `expired(opaque)` on the loop's thread, delay_ns after the
+ * last lull_timer_set, which any thread may call and which wakes nobody; 0
+ * disarms. An unarmed timer costs nothing. lull_timer_free obeys the rule of
+ * lull_watch_free.
+ */
+struct lull_timer *lull_timer_new(struct lull_loop *loop,
+                                  void (*expired)(void *opaque), void *opaque);
+void lull_timer_set(struct lull_timer *timer, uint64_t delay_ns);
+void lull_timer_free(struct lull_timer *timer);
 
 /* Call `work(opaque)` once, soon, on the loop's thread. False: no memory. */
 bool lull_loop_post(struct lull_loop *loop, void (*work)(void *opaque),
