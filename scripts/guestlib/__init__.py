@@ -1,0 +1,1 @@
+"""Fetching and building the guests that Lull boots: see scripts/guest."""
