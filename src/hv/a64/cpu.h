@@ -171,7 +171,10 @@ struct a64_cpu {
     bool vtimer_armed; /* could raise an exit: enabled, neither masked */
     bool trap_debug_exceptions, trap_debug_regs;
     bool watchpoints_on;
-    bool step_suppressed; /* debug.c */
+    uint8_t step;         /* debug.c: what the last step saw */
+    uint32_t cpsr_rest;   /* pstate.c: CPSR as written, where not modelled */
+    uint32_t wfe_count;   /* wait.c: waits in a row, and the last one's time */
+    uint64_t wfe_ticks, sev_seen;
 
     struct a64_exit exit;
     uint64_t exec_ticks;
@@ -467,6 +470,7 @@ struct a64_vm {
     _Atomic(struct a64_cpu *) cpu[A64_MAX_CPUS];
     struct a64_code_cache *code;  /* code.c */
     struct a64_sync *sync;        /* tlb.c: broadcasts posted */
+    _Atomic uint64_t sev_count;   /* wait.c: SEV, by any vCPU */
 };
 
 bool a64_code_init(struct a64_vm *vm);
