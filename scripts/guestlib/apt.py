@@ -106,9 +106,10 @@ class Apt:
                 said.append(line)
                 if each_line:
                     each_line(line)
-        finally:
-            if child.poll() is None and child.stdout.read() == "":
-                child.wait()
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
         if child.wait() != 0:
             raise self._failure("".join(said))
         return "".join(said)
@@ -182,15 +183,20 @@ class Apt:
 
         for facts in missing:
             (self.debs / facts["deb"]).unlink(missing_ok=True)
-        self._run("apt-get", "-q", "download",
-                  *(f"{f['package']}={f['version']}" for f in missing),
-                  each_line=progress, cwd=self.debs)
-        for facts in missing:
-            if not self.have(facts):
+        try:
+            self._run("apt-get", "-q", "download",
+                      *(f"{f['package']}={f['version']}" for f in missing),
+                      each_line=progress, cwd=self.debs)
+        finally:
+            bad = [f for f in missing if not self.have(f)]
+            for facts in bad:
                 (self.debs / facts["deb"]).unlink(missing_ok=True)
-                raise report.Failure(
+            for part in (self.base / "cache/archives/partial").iterdir():
+                part.unlink()
+        if bad:
+            raise report.Failure(
                     report.VERIFY,
-                    f"{facts['deb']} did not arrive with the checksum that"
+                    f"{bad[0]['deb']} did not arrive with the checksum that"
                     " Debian signed")
 
     def keep_only(self, debs):

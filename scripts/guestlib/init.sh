@@ -21,10 +21,11 @@ if [ -d /lib/modules ]; then
     # bus is known only once it is there.
     [ -d /sys/bus/platform/drivers/virtio-mmio ] || modprobe virtio_mmio
     set -- /sys/bus/virtio/devices/*/modalias
+    # shellcheck disable=SC2046 # one word a device
     [ -e "$1" ] && modprobe -a -b $(cat "$@")
 fi
 
-cmd=shell run= ssh=
+cmd=shell run="" ssh=""
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
     case $word in
@@ -39,8 +40,12 @@ done
 read -r uptime _ </proc/uptime
 echo "LULL-GUEST-READY nproc=$(nproc) uptime=$uptime"
 
+if [ "$cmd" != poweroff ]; then
+    hostname lull
+    mkdir -p /dev/pts /dev/shm
+fi
+
 if [ -n "$ssh" ]; then
-    mkdir -p /dev/pts
     mount -t devpts devpts /dev/pts
     ifconfig lo up
     ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
@@ -54,6 +59,7 @@ poweroff) ;;
 idle) exec sleep 2147483647 ;;
 run)
     IFS=,
+    # shellcheck disable=SC2086 # the commas split it
     set -- $run
     unset IFS
     "$@"
