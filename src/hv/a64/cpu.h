@@ -157,7 +157,9 @@ struct a64_cpu {
 
     union a64_vreg v[32];
     uint32_t fpcr;
-    uint32_t fpsr; /* less what the host's FP unit still holds: fp.h */
+    uint32_t fpsr; /* less what the host's FP unit still holds: fp_env.c */
+    bool fp_live;  /* between a64_fp_enter and a64_fp_leave */
+    uint64_t fp_saved; /* the host's FP control, to be put back */
 
     struct a64_sys sys;
     uint64_t sp_el[2]; /* the SP that is not in x[A64_SP] */
