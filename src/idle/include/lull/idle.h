@@ -35,12 +35,12 @@ extern "C" {
 /* Reasons: bits 0..15 of the parking word. Set by anyone, cleared only by the
  * vCPU's thread. */
 enum idle_reason {
-    IDLE_IRQ = 1u << 0,     /* an interrupt line of this vCPU went up */
-    IDLE_IPI = 1u << 1,     /* a software-generated interrupt */
-    IDLE_STOP = 1u << 2,    /* leave the loop for good */
-    IDLE_PAUSE = 1u << 3,   /* park until IDLE_RESUME */
+    IDLE_IRQ = 1u << 0,   /* an interrupt line of this vCPU went up */
+    IDLE_IPI = 1u << 1,   /* a software-generated interrupt */
+    IDLE_STOP = 1u << 2,  /* leave the loop for good */
+    IDLE_PAUSE = 1u << 3, /* park until IDLE_RESUME */
     IDLE_RESUME = 1u << 4,
-    IDLE_WORK = 1u << 5,    /* the caller queued something to run here */
+    IDLE_WORK = 1u << 5,          /* the caller queued something to run here */
     IDLE_TIMER_CHANGED = 1u << 6, /* the deadline is no longer right */
     IDLE_ANY = 0xffffu,
 };
@@ -51,7 +51,9 @@ enum idle_wake {
     IDLE_WAKE_DEADLINE, /* the deadline passed */
     IDLE_WAKE_KICK,     /* a reason in the wakeset arrived */
     IDLE_WAKE_EARLY,    /* the policy chose not to wait (spin) */
-    IDLE_WAKE_BACKSTOP, /* the safety cap passed: with a reason set, a bug */
+    /* The safety cap ended the sleep although a reason was set: a lost wake,
+     * a bug, counted. A cap that passes with nothing to do is not returned. */
+    IDLE_WAKE_BACKSTOP,
 };
 
 #define IDLE_NO_DEADLINE UINT64_MAX
@@ -85,11 +87,14 @@ struct idle_config {
      * thread, when the vCPU is inside the guest. Must be sticky. */
     void (*force_exit)(void *opaque);
     void *opaque;
-    uint64_t backstop_ns; /* cap of one sleep; 0 means 1 s */
+    /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits
+     * for it: a shorter one only makes an idle VM wake for nothing. */
+    uint64_t backstop_ns;
 };
 
-/* NULL and errno set on failure. Free only after the vCPU's thread has ended
- * and no thread can kick any more. */
+/* NULL and errno set on failure (ENOMEM, EMFILE; EINVAL for no force_exit or
+ * a policy that is none). A policy without a name is the default one. Free only
+ * after the vCPU's thread has ended and no thread can kick any more. */
 struct idle_vcpu *idle_vcpu_new(const struct idle_config *config);
 void idle_vcpu_free(struct idle_vcpu *iv);
 
@@ -150,6 +155,11 @@ struct idle_stats {
     uint64_t kick_to_run[IDLE_HIST_BUCKETS];
     uint64_t idle_length[IDLE_HIST_BUCKETS];
     uint64_t margin_ns[IDLE_HIST_BUCKETS]; /* learned, by log2 horizon */
+    uint64_t wakes_resume, wakes_timer_changed;
+    uint64_t storms;       /* times the guest's wakes had to be spaced out */
+    uint64_t sliced;       /* 1 while on the fallback that sleeps in slices */
+    uint64_t rung_changes; /* to the fallback and back */
+    uint64_t cpu_ns;       /* CPU time of the attached thread */
 };
 void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out);
 

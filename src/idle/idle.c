@@ -1,0 +1,464 @@
+/*
+ * The idle governor's life: enter and leave the guest, wait, kick. The word
+ * (word.h) makes it safe, the governor (governor.h) makes it good, the
+ * platform (park.h) sleeps; here they meet.
+ */
+#include "governor.h"
+#include "hook.h"
+#include "park.h"
+#include "relax.h"
+#include "rung.h"
+#include "stats.h"
+#include "word.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two lines of most CPUs, one of Apple's. */
+enum { CACHE_LINE = 128 };
+
+#define DEFAULT_BACKSTOP_NS 60000000000ULL
+
+struct idle_vcpu {
+    /* What everyone writes. */
+    alignas(CACHE_LINE) idle_word word;
+    counter kicked_ns; /* when the first bit was set on an idle vCPU */
+
+    /* What kickers count. */
+    alignas(CACHE_LINE) counter kicks;
+    counter kicks_coalesced, wake_syscalls, forced_exits;
+
+    /* What is written once. */
+    alignas(CACHE_LINE) void (*force_exit)(void *opaque);
+    void *opaque;
+    uint64_t backstop_ns;
+
+    /* The policy to be adopted at the next CONFIG. */
+    pthread_mutex_t policy_lock;
+    struct idle_policy next_policy;
+
+    /* The vCPU thread's own. */
+    alignas(CACHE_LINE) struct park park;
+    struct gov gov;
+    struct rung rung;
+    bool lost; /* this wait was ended by the backstop, a reason being set */
+    struct counters stats;
+};
+
+uint64_t idle_now_ns(void)
+{
+    return park_clock_ns();
+}
+
+/* Making one. */
+
+static bool valid(const struct idle_config *config, struct idle_policy *policy)
+{
+    char err[1];
+
+    *policy = config->policy;
+    if (policy->name[0] == '\0')
+        idle_policy_parse("park", policy, err, sizeof(err));
+    return config->force_exit && gov_policy_find(policy->name);
+}
+
+struct idle_vcpu *idle_vcpu_new(const struct idle_config *config)
+{
+    struct idle_policy policy;
+    struct idle_vcpu *iv;
+
+    if (!valid(config, &policy)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    iv = aligned_alloc(CACHE_LINE, sizeof(*iv));
+    if (!iv)
+        return NULL;
+    memset(iv, 0, sizeof(*iv));
+    iv->force_exit = config->force_exit;
+    iv->opaque = config->opaque;
+    iv->backstop_ns =
+        config->backstop_ns ? config->backstop_ns : DEFAULT_BACKSTOP_NS;
+    errno = park_init(&iv->park);
+    if (errno != 0) {
+        free(iv);
+        return NULL;
+    }
+    pthread_mutex_init(&iv->policy_lock, NULL);
+    gov_init(&iv->gov, &park_host, &policy, idle_now_ns());
+    for (unsigned i = 0; i < IDLE_HIST_BUCKETS; i++)
+        count_set(COUNTER(&iv->stats, margin_ns) + i, iv->gov.margin_ns[i]);
+    return iv;
+}
+
+void idle_vcpu_free(struct idle_vcpu *iv)
+{
+    if (!iv)
+        return;
+    park_fini(&iv->park);
+    pthread_mutex_destroy(&iv->policy_lock);
+    free(iv);
+}
+
+void idle_vcpu_attach(struct idle_vcpu *iv)
+{
+    park_attach(&iv->park);
+}
+
+/* A change of policy: CONFIG is set in the word, the vCPU fetches it. */
+
+void idle_set_policy(struct idle_vcpu *iv, const struct idle_policy *policy)
+{
+    uint32_t old;
+
+    if (!gov_policy_find(policy->name))
+        return;
+    pthread_mutex_lock(&iv->policy_lock);
+    iv->next_policy = *policy;
+    pthread_mutex_unlock(&iv->policy_lock);
+
+    /* No guest is forced out for it: it matters at the next wait. */
+    old = word_set(&iv->word, WORD_CONFIG);
+    if ((old & WORD_PARKED) && !(old & WORD_CONFIG))
+        park_wake(&iv->park, &iv->word);
+}
+
+static void adopt_policy(struct idle_vcpu *iv)
+{
+    pthread_mutex_lock(&iv->policy_lock);
+    gov_set_policy(&iv->gov, &iv->next_policy);
+    pthread_mutex_unlock(&iv->policy_lock);
+}
+
+/* The guest. */
+
+uint32_t idle_leave(struct idle_vcpu *iv)
+{
+    uint32_t old = word_leave(&iv->word);
+
+    if (old & WORD_CONFIG)
+        adopt_policy(iv);
+    return old & IDLE_ANY;
+}
+
+uint32_t idle_enter(struct idle_vcpu *iv)
+{
+    while (word_enter(&iv->word) & WORD_ASKED) {
+        uint32_t why = idle_leave(iv);
+
+        if (why)
+            return why;
+    }
+    return 0;
+}
+
+/* The kick: publish, look, do the one thing the look calls for. */
+
+void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
+{
+    uint32_t old = word_set(&iv->word, reason);
+
+    IDLE_HOOK(IDLE_HOOK_KICK_SET);
+    atomic_fetch_add_explicit(&iv->kicks, 1, memory_order_relaxed);
+    if (old & reason) {
+        /* Who set this bit first owes the wake. Per bit: a reason that is
+         * latched and not in the wakeset must not swallow another. */
+        atomic_fetch_add_explicit(&iv->kicks_coalesced, 1,
+                                  memory_order_relaxed);
+        return;
+    }
+    if (!(old & (WORD_ASKED | WORD_GUEST)))
+        count_set(&iv->kicked_ns, idle_now_ns());
+    if (old & WORD_PARKED) {
+        IDLE_HOOK(IDLE_HOOK_KICK_WAKE);
+        park_wake(&iv->park, &iv->word);
+        atomic_fetch_add_explicit(&iv->wake_syscalls, 1, memory_order_relaxed);
+        IDLE_HOOK(IDLE_HOOK_KICK_DONE);
+    } else if (old & WORD_GUEST) {
+        iv->force_exit(iv->opaque);
+        atomic_fetch_add_explicit(&iv->forced_exits, 1, memory_order_relaxed);
+    }
+}
+
+/* Watch the word until a time. The clock costs as much as a pause, so it is
+ * read on every sixteenth look until the last 2 us, and on every look then. */
+static enum gov_end watch(struct idle_vcpu *iv, uint64_t until, uint32_t mask)
+{
+    for (;;) {
+        uint64_t now = idle_now_ns();
+        unsigned looks;
+
+        if (now >= until)
+            return GOV_TIME;
+        for (looks = until - now > 2000 ? 16 : 1; looks > 0; looks--) {
+            if (word_look(&iv->word) & mask)
+                return GOV_KICK;
+            cpu_relax();
+        }
+    }
+}
+
+/* One sleep has ended: count what it was, and judge the primitive by it. */
+static void note_sleep(struct idle_vcpu *iv, enum park_end end, bool asked,
+                       uint64_t started, uint64_t now)
+{
+    bool stray = end == PARK_WOKEN && !asked;
+
+    if (stray)
+        count_add(COUNTER(&iv->stats, wakes_stray), 1);
+    if (end == PARK_CHANGED)
+        count_add(COUNTER(&iv->stats, wakes_eagain), 1);
+    if (end == PARK_BROKEN)
+        rung_fail(&iv->rung, now);
+    else
+        rung_watch(&iv->rung, stray, now - started, now);
+}
+
+/*
+ * Sleep until a time or a bit of `mask`. Strays are absorbed here: to hand one
+ * to the guest would cost more than to look again. No sleep is longer than the
+ * backstop; if that ends one and a bit is set, nobody has woken us for it.
+ */
+static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
+                                 uint64_t now, uint32_t mask)
+{
+    while (now < until) {
+        uint64_t cap = now + iv->backstop_ns;
+        uint32_t seen = word_look(&iv->word);
+        uint64_t started = now;
+        enum park_end end;
+        bool asked;
+
+        if (seen & mask)
+            return GOV_KICK;
+        end = IDLE_HOOK(IDLE_HOOK_SLEEP) ? PARK_WOKEN
+                                         : park_wait(&iv->park, &iv->word, seen,
+                                                     cap < until ? cap : until);
+        IDLE_HOOK(IDLE_HOOK_SLEPT);
+        now = idle_now_ns();
+        asked = word_look(&iv->word) & mask;
+        note_sleep(iv, end, asked, started, now);
+        if (end == PARK_TIME && asked && cap < until)
+            iv->lost = true;
+        if (end == PARK_BROKEN)
+            break;
+    }
+    return word_look(&iv->word) & mask ? GOV_KICK : GOV_TIME;
+}
+
+static enum gov_end sleep_sliced(struct idle_vcpu *iv, uint64_t until,
+                                 uint64_t now, uint32_t mask)
+{
+    uint64_t slice =
+        rung_slice_ns(park_host.park_cost_ns, iv->gov.policy.share_permille);
+
+    for (; now < until; now = idle_now_ns()) {
+        if (word_look(&iv->word) & mask)
+            return GOV_KICK;
+        park_slice(until - now < slice ? until : now + slice);
+    }
+    return GOV_TIME;
+}
+
+static enum gov_end park(struct idle_vcpu *iv, uint64_t until, uint64_t now,
+                         uint32_t mask)
+{
+    enum gov_end end = GOV_KICK;
+    uint32_t first, last;
+
+    park_before(&iv->park);
+    first = word_park(&iv->word);
+    IDLE_HOOK(IDLE_HOOK_PARK_SET);
+    if (!(first & mask))
+        end = sleep_parked(iv, until, now, mask);
+    last = word_unpark(&iv->word);
+    IDLE_HOOK(IDLE_HOOK_UNPARKED);
+    park_after(&iv->park, (last & ~first & WORD_ASKED) != 0);
+    return end;
+}
+
+static enum idle_state step_state(struct idle_vcpu *iv,
+                                  const struct gov_step *step, uint64_t now)
+{
+    if (step->act == GOV_POLL)
+        return IDLE_STATE_POLL;
+    if (step->act == GOV_SPIN)
+        return IDLE_STATE_SPIN;
+    if (rung_sliced(&iv->rung, now))
+        return IDLE_STATE_SLICED;
+    return step->until_ns == IDLE_NO_DEADLINE ? IDLE_STATE_PARK
+                                              : IDLE_STATE_PARK_DEADLINE;
+}
+
+static void note_poll(struct idle_vcpu *iv, enum gov_end end, uint64_t ns)
+{
+    count_add(end == GOV_KICK ? COUNTER(&iv->stats, poll_hits)
+                              : COUNTER(&iv->stats, poll_misses),
+              1);
+    count_add(COUNTER(&iv->stats, poll_ns), ns);
+}
+
+/* Do what the governor chose and tell it how that went. Returns the time. */
+static uint64_t take_step(struct idle_vcpu *iv, const struct gov_step *step,
+                          uint64_t now, uint32_t mask)
+{
+    enum idle_state state = step_state(iv, step, now);
+    uint64_t until = step->until_ns, ended;
+    enum gov_end end;
+
+    if (state == IDLE_STATE_POLL || state == IDLE_STATE_SPIN)
+        end = watch(iv, until, mask);
+    else if (state == IDLE_STATE_SLICED)
+        end = sleep_sliced(iv, until, now, mask);
+    else
+        end = park(iv, until, now, mask);
+    ended = idle_now_ns();
+
+    count_add(COUNTER(&iv->stats, entries) + state, 1);
+    count_add(COUNTER(&iv->stats, residency_ns) + state, ended - now);
+    if (state == IDLE_STATE_POLL)
+        note_poll(iv, end, ended - now);
+    /* A slice's lateness says nothing about the sleep it stands in for. */
+    if (state != IDLE_STATE_SLICED)
+        gov_reflect(&iv->gov, step, now, ended, end);
+    return ended;
+}
+
+static void note_reasons(struct idle_vcpu *iv, uint32_t got)
+{
+    struct counters *stats = &iv->stats;
+
+    count_add(COUNTER(stats, wakes_irq), (got & IDLE_IRQ) != 0);
+    count_add(COUNTER(stats, wakes_ipi), (got & IDLE_IPI) != 0);
+    count_add(COUNTER(stats, wakes_stop), (got & IDLE_STOP) != 0);
+    count_add(COUNTER(stats, wakes_pause), (got & IDLE_PAUSE) != 0);
+    count_add(COUNTER(stats, wakes_resume), (got & IDLE_RESUME) != 0);
+    count_add(COUNTER(stats, wakes_work), (got & IDLE_WORK) != 0);
+    count_add(COUNTER(stats, wakes_timer_changed),
+              (got & IDLE_TIMER_CHANGED) != 0);
+}
+
+static void note_kick(struct idle_vcpu *iv, uint64_t began, uint64_t now)
+{
+    uint64_t kicked =
+        atomic_load_explicit(&iv->kicked_ns, memory_order_relaxed);
+
+    /* A stamp from before this wait is not of the kick that ended it. */
+    if (kicked >= began && kicked <= now)
+        count_add(COUNTER(&iv->stats, kick_to_run) + gov_bucket(now - kicked),
+                  1);
+}
+
+/* Copies of what the governor keeps in plain numbers, for readers elsewhere. */
+static void publish(struct idle_vcpu *iv)
+{
+    const struct gov *gov = &iv->gov;
+
+    count_set(COUNTER(&iv->stats, budget_spent_ns), gov->spent_ns);
+    count_set(COUNTER(&iv->stats, budget_denied), gov->denied);
+    count_set(COUNTER(&iv->stats, storms), gov->storms);
+    count_set(COUNTER(&iv->stats, sliced), iv->rung.sliced);
+    count_set(COUNTER(&iv->stats, rung_changes), iv->rung.changes);
+    count_set(COUNTER(&iv->stats, margin_ns) + gov->learned,
+              gov->margin_ns[gov->learned]);
+}
+
+/* The vCPU was idle from `began` to `now`: learn from it, and count it. */
+static void note_idle(struct idle_vcpu *iv, enum idle_wake why, uint32_t got,
+                      uint64_t began, uint64_t now, uint64_t deadline)
+{
+    enum gov_cause cause = GOV_BY_OTHER;
+
+    count_add(COUNTER(&iv->stats, idle_length) + gov_bucket(now - began), 1);
+    if (why == IDLE_WAKE_DEADLINE) {
+        cause = GOV_BY_DEADLINE;
+        count_add(COUNTER(&iv->stats, wakes_timer), 1);
+        count_add(COUNTER(&iv->stats, timer_late) + gov_bucket(now - deadline),
+                  1);
+    } else {
+        if (got & (IDLE_IRQ | IDLE_IPI))
+            cause = GOV_BY_KICK;
+        note_reasons(iv, got);
+        note_kick(iv, began, now);
+    }
+    if (why == IDLE_WAKE_BACKSTOP) {
+        count_add(COUNTER(&iv->stats, wakes_backstop), 1);
+        rung_fail(&iv->rung, now);
+    }
+    gov_finish(&iv->gov, now - began, cause);
+    publish(iv);
+}
+
+/* Nothing was waited for: something was pending, or the policy said so. */
+static void note_no_idle(struct idle_vcpu *iv, enum idle_wake why, uint64_t now,
+                         uint64_t deadline)
+{
+    count_add(COUNTER(&iv->stats, entries) + IDLE_STATE_PENDING, 1);
+    if (why == IDLE_WAKE_EARLY && deadline != IDLE_NO_DEADLINE)
+        count_add(COUNTER(&iv->stats, timer_early) + gov_bucket(deadline - now),
+                  1);
+}
+
+/* Select, wait, reflect, until something ends it. */
+enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
+                         uint32_t wakeset, uint32_t *got)
+{
+    uint64_t began = idle_now_ns(), now = began;
+    enum idle_wake why = IDLE_WAKE_PENDING;
+    bool waited = false;
+
+    iv->lost = false;
+    gov_begin(&iv->gov, now);
+    while (!(word_look(&iv->word) & wakeset)) {
+        struct gov_step step;
+
+        if (now >= deadline_ns) {
+            why = IDLE_WAKE_DEADLINE;
+            break;
+        }
+        if (word_look(&iv->word) & WORD_CONFIG) {
+            word_take(&iv->word, WORD_CONFIG);
+            adopt_policy(iv);
+        }
+        step = gov_select(&iv->gov, now, deadline_ns);
+        if (step.act == GOV_RETURN) {
+            why = IDLE_WAKE_EARLY;
+            break;
+        }
+        now = take_step(iv, &step, now, wakeset | WORD_CONFIG);
+        why = iv->lost ? IDLE_WAKE_BACKSTOP : IDLE_WAKE_KICK;
+        waited = true;
+    }
+
+    *got = why == IDLE_WAKE_DEADLINE || why == IDLE_WAKE_EARLY
+               ? 0
+               : word_take(&iv->word, wakeset);
+    if (waited)
+        note_idle(iv, why, *got, began, now, deadline_ns);
+    else
+        note_no_idle(iv, why, now, deadline_ns);
+    return why;
+}
+
+/* Reading the counters. */
+
+void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
+{
+    uint64_t values[STATS];
+
+    for (size_t i = 0; i < STATS; i++)
+        values[i] =
+            atomic_load_explicit(&iv->stats.value[i], memory_order_relaxed);
+    memcpy(out, values, sizeof(*out));
+    out->kicks = atomic_load_explicit(&iv->kicks, memory_order_relaxed);
+    out->kicks_coalesced =
+        atomic_load_explicit(&iv->kicks_coalesced, memory_order_relaxed);
+    out->wake_syscalls =
+        atomic_load_explicit(&iv->wake_syscalls, memory_order_relaxed);
+    out->forced_exits =
+        atomic_load_explicit(&iv->forced_exits, memory_order_relaxed);
+    out->cpu_ns = park_cpu_ns(&iv->park);
+}
