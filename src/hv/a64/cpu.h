@@ -137,8 +137,8 @@ enum { A64_POLL_BRANCHES = 256 };
 struct a64_cpu {
     /* hot: the interpreter's own */
     uint64_t x[A64_NR_X];
-    uint64_t fn; /* PSTATE.N is bit 63 */
-    uint64_t fz; /* PSTATE.Z is fz == 0 */
+    uint64_t fn;    /* PSTATE.N is bit 63 */
+    uint64_t fz;    /* PSTATE.Z is fz == 0 */
     uint8_t fc, fv; /* PSTATE.C, PSTATE.V: 0 or 1 */
     uint8_t el;     /* 0 or 1 */
     bool fp_on;     /* CPACR_EL1 lets this EL use FP and SIMD */
@@ -147,8 +147,8 @@ struct a64_cpu {
     uint8_t ss, il, ssbs;
     uint64_t ctx[2];
     uint64_t pc;
-    uint64_t page_va;             /* of the code page being run */
-    struct a64_op *page_ops;      /* its operations */
+    uint64_t page_va;        /* of the code page being run */
+    struct a64_op *page_ops; /* its operations */
     /* exclusive monitor: a host address, what was there, how much */
     void *excl_host; /* NULL: open */
     uint64_t excl_value[2];
@@ -157,8 +157,8 @@ struct a64_cpu {
 
     union a64_vreg v[32];
     uint32_t fpcr;
-    uint32_t fpsr; /* less what the host's FP unit still holds: fp_env.c */
-    bool fp_live;  /* between a64_fp_enter and a64_fp_leave */
+    uint32_t fpsr;     /* less what the host's FP unit still holds: fp_env.c */
+    bool fp_live;      /* between a64_fp_enter and a64_fp_leave */
     uint64_t fp_saved; /* the host's FP control, to be put back */
 
     struct a64_sys sys;
@@ -173,9 +173,9 @@ struct a64_cpu {
     bool vtimer_armed; /* could raise an exit: enabled, neither masked */
     bool trap_debug_exceptions, trap_debug_regs;
     bool watchpoints_on;
-    uint8_t step;         /* debug.c: what the last step saw */
-    uint32_t cpsr_rest;   /* pstate.c: CPSR as written, where not modelled */
-    uint32_t wfe_count;   /* wait.c: waits in a row, and the last one's time */
+    uint8_t step;       /* debug.c: what the last step saw */
+    uint32_t cpsr_rest; /* pstate.c: CPSR as written, where not modelled */
+    uint32_t wfe_count; /* wait.c: waits in a row, and the last one's time */
     uint64_t wfe_ticks, sev_seen;
 
     struct a64_exit exit;
@@ -189,7 +189,7 @@ struct a64_cpu {
 
     struct a64_vm *vm;
     unsigned id;
-    void *api; /* the API layer's record of this vCPU */
+    void *api;                       /* the API layer's record of this vCPU */
     struct a64_code_page *step_page; /* debug.c and code.c */
 
     /* statistics, own thread writes, anyone reads (relaxed) */
@@ -255,7 +255,11 @@ void a64_code_invalidate_all(struct a64_vm *vm);
 struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
                                     const void *host);
 
-/* ---- fp (fp_decode.c and friends) ----------------------------------------- */
+/* At vCPU destruction. */
+void a64_code_step_free(struct a64_cpu *cpu);
+
+/* ---- fp (fp_decode.c and friends) -----------------------------------------
+ */
 
 /*
  * The function for a data-processing FP/SIMD/crypto instruction (bits 28:25
@@ -272,23 +276,24 @@ void a64_set_fpcr(struct a64_cpu *cpu, uint32_t value);
 void a64_fp_enter(struct a64_cpu *cpu);
 void a64_fp_leave(struct a64_cpu *cpu);
 
-/* ---- mmu.c: the stage 1 walk [D8] ------------------------------------------ */
+/* ---- mmu.c: the stage 1 walk [D8] ------------------------------------------
+ */
 
 enum a64_access { A64_READ, A64_WRITE, A64_EXEC };
 
 struct a64_walk {
     /* success */
-    uint64_t ipa;  /* of the byte asked for */
+    uint64_t ipa;           /* of the byte asked for */
     bool read, write, exec; /* allowed for the regime asked for */
-    bool dirty;    /* a write needs no dirty state update any more */
+    bool dirty;             /* a write needs no dirty state update any more */
     bool global;
-    bool device;   /* Device memory type */
-    uint8_t attr;  /* the MAIR byte, for AT and PAR */
-    uint8_t sh;    /* shareability, for PAR */
+    bool device;        /* Device memory type */
+    uint8_t attr;       /* the MAIR byte, for AT and PAR */
+    uint8_t sh;         /* shareability, for PAR */
     uint8_t page_shift; /* size of the mapping: 12, 21, 30, ... */
     /* failure */
-    uint8_t fsc;   /* IFSC/DFSC with level, for ESR */
-    bool stage2;   /* the walk itself hit stage 2: exit with S1PTW */
+    uint8_t fsc;         /* IFSC/DFSC with level, for ESR */
+    bool stage2;         /* the walk itself hit stage 2: exit with S1PTW */
     uint64_t stage2_ipa; /* address of the descriptor then */
 };
 
@@ -300,7 +305,8 @@ struct a64_walk {
 bool a64_walk(struct a64_cpu *cpu, uint64_t va, enum a64_access access,
               enum a64_regime regime, struct a64_walk *walk);
 
-/* ---- tlb.c: cached translation, data accesses off the fast path, maintenance */
+/* ---- tlb.c: cached translation, data accesses off the fast path, maintenance
+ */
 
 enum {
     A64_MEM_UNPRIV = 1,  /* LDTR, STTR: as EL0 */
@@ -360,7 +366,8 @@ void a64_sync_serve(struct a64_cpu *cpu);
  * hv_vm_protect. */
 void a64_broadcast_all(struct a64_vm *vm);
 
-/* ---- exception.c [D1] ------------------------------------------------------- */
+/* ---- exception.c [D1] -------------------------------------------------------
+ */
 
 /* Exception classes, ESR_ELx.EC */
 enum a64_ec {
@@ -416,7 +423,8 @@ void a64_set_sp(struct a64_cpu *cpu, unsigned el, uint64_t value);
 /* After a change of EL, PAN, CPACR, MDSCR...: fp_on, debug_on, ctx. */
 void a64_mode_changed(struct a64_cpu *cpu);
 
-/* ---- sysreg.c, vtimer.c ------------------------------------------------------- */
+/* ---- sysreg.c, vtimer.c
+ * ------------------------------------------------------- */
 
 /* MRS, MSR (register and immediate), SYS, SYSL and the barriers and hints that
  * are not handled in the interpreter: system instructions, insn<31:22> =
@@ -447,7 +455,8 @@ void a64_vtimer_changed(struct a64_cpu *cpu);
 /* Armed and due now: the run must end with VTIMER_ACTIVATED. */
 bool a64_vtimer_due(const struct a64_cpu *cpu);
 
-/* ---- debug.c [D2] -------------------------------------------------------------- */
+/* ---- debug.c [D2]
+ * -------------------------------------------------------------- */
 
 /* Recompute debug_on and watchpoints_on. */
 void a64_debug_changed(struct a64_cpu *cpu);
@@ -459,7 +468,8 @@ enum a64_next a64_debug_after(struct a64_cpu *cpu);
 enum a64_next a64_watchpoint(struct a64_cpu *cpu, uint64_t va, unsigned size,
                              bool write);
 
-/* ---- the VM (vm.c) --------------------------------------------------------------- */
+/* ---- the VM (vm.c)
+ * --------------------------------------------------------------- */
 
 enum { A64_MAX_CPUS = 64 };
 
@@ -470,9 +480,9 @@ struct a64_vm {
     /* set at create, cleared at destroy, both under `lock`; read by
      * broadcasts (acquire) */
     _Atomic(struct a64_cpu *) cpu[A64_MAX_CPUS];
-    struct a64_code_cache *code;  /* code.c */
-    struct a64_sync *sync;        /* tlb.c: broadcasts posted */
-    _Atomic uint64_t sev_count;   /* wait.c: SEV, by any vCPU */
+    struct a64_code_cache *code; /* code.c */
+    struct a64_sync *sync;       /* tlb.c: broadcasts posted */
+    _Atomic uint64_t sev_count;  /* wait.c: SEV, by any vCPU */
 };
 
 bool a64_code_init(struct a64_vm *vm);

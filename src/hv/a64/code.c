@@ -1,0 +1,329 @@
+/*
+ * Decoded code pages: the table by guest physical page, filling, invalidation,
+ * and the bound on their memory.
+ *
+ * Locks: the cache's lock guards the table and the lists; a page's lock guards
+ * writing its slots. Order: cache, then page.
+ *
+ * Life of a page. It is in the table while its code is current. Invalidation
+ * (IC, or the VMM) moves a page of which some affected slot was decoded to the
+ * retired list: a vCPU may still be running it, which the architecture allows
+ * until that vCPU synchronises. Memory is given back when the bound is
+ * reached: everything is taken out of the table, every vCPU is made to leave
+ * its code page (a broadcast, awaited), and only then are the pages freed.
+ */
+#include "code.h"
+
+#include <stdlib.h>
+
+enum {
+    BUCKETS = 4096,
+    /* Decoded code is held to this many pages: 3072 of 16.4 KiB are 50 MiB,
+     * and the code of 12 MiB of guest text. A Debian boot touches a tenth. */
+    MAX_PAGES = 3072,
+    /* How far a fill runs ahead. Cold code is mostly run once, so running on
+     * past a call or branch costs more than it saves. */
+    FILL_AHEAD = 64,
+};
+
+struct a64_code_cache {
+    pthread_mutex_t lock;
+    struct a64_code_page *bucket[BUCKETS];
+    struct a64_code_page *retired;
+    size_t pages; /* in the table and retired */
+};
+
+void a64_fn_anchor(void)
+{
+}
+
+static struct a64_code_page **bucket_of(struct a64_code_cache *cache,
+                                        uint64_t ipa)
+{
+    return &cache->bucket[(ipa >> 12) % BUCKETS];
+}
+
+bool a64_code_init(struct a64_vm *vm)
+{
+    struct a64_code_cache *cache = calloc(1, sizeof(*cache));
+
+    if (cache == NULL)
+        return false;
+    if (a64_handlers == NULL) {
+        a64_decode_init();
+        a64_interp_init();
+    }
+    pthread_mutex_init(&cache->lock, NULL);
+    vm->code = cache;
+    return true;
+}
+
+static void page_free(struct a64_code_page *page)
+{
+    pthread_mutex_destroy(&page->lock);
+    free(page);
+}
+
+static void list_free(struct a64_code_page *page)
+{
+    while (page != NULL) {
+        struct a64_code_page *next = page->next;
+
+        page_free(page);
+        page = next;
+    }
+}
+
+void a64_code_free(struct a64_vm *vm)
+{
+    struct a64_code_cache *cache = vm->code;
+
+    if (cache == NULL)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++)
+        list_free(cache->bucket[i]);
+    list_free(cache->retired);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache);
+    vm->code = NULL;
+}
+
+static struct a64_code_page *page_new(uint64_t ipa, const void *host,
+                                      enum a64_opcode initial)
+{
+    struct a64_code_page *page = malloc(sizeof(*page));
+
+    if (page == NULL)
+        return NULL;
+    for (unsigned i = 0; i < A64_PAGE_OPS; i++)
+        page->op[i].handler = a64_handlers[initial];
+    page->op[A64_PAGE_OPS].handler = a64_handlers[A64_OP_PAGE_END];
+    page->source = host;
+    page->ipa = ipa;
+    page->next = NULL;
+    pthread_mutex_init(&page->lock, NULL);
+    return page;
+}
+
+/* Take every page out of the table; the caller has the lock. */
+static void retire_all(struct a64_code_cache *cache)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct a64_code_page **link = &cache->bucket[i];
+
+        while (*link != NULL) {
+            struct a64_code_page *page = *link;
+
+            *link = page->next;
+            page->next = cache->retired;
+            cache->retired = page;
+        }
+    }
+}
+
+/*
+ * The bound is reached. Runs on a vCPU's thread in a64_fetch, which holds no
+ * page of its own; after the broadcast nobody else does either.
+ */
+static void evict(struct a64_cpu *cpu)
+{
+    const uint32_t tlbi_vmalle1is = 0xd508831f;
+    struct a64_code_cache *cache = cpu->vm->code;
+    struct a64_code_page *doomed, *page;
+    size_t count = 0;
+
+    pthread_mutex_lock(&cache->lock);
+    retire_all(cache);
+    doomed = cache->retired;
+    cache->retired = NULL;
+    for (page = doomed; page != NULL; page = page->next)
+        count++;
+    cache->pages -= count;
+    pthread_mutex_unlock(&cache->lock);
+
+    a64_tlbi(cpu, tlbi_vmalle1is, 0);
+    a64_dsb(cpu);
+    cpu->page_ops = NULL;
+    list_free(doomed);
+}
+
+static struct a64_code_page *find(struct a64_code_cache *cache, uint64_t ipa,
+                                  const void *host)
+{
+    struct a64_code_page *page = *bucket_of(cache, ipa);
+
+    while (page != NULL && (page->ipa != ipa || page->source != host))
+        page = page->next;
+    return page;
+}
+
+struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
+                                    const void *host)
+{
+    struct a64_code_cache *cache = cpu->vm->code;
+    struct a64_code_page *page;
+    bool full;
+
+    pthread_mutex_lock(&cache->lock);
+    page = find(cache, ipa, host);
+    full = cache->pages >= MAX_PAGES;
+    pthread_mutex_unlock(&cache->lock);
+    if (page != NULL)
+        return page;
+    if (full)
+        evict(cpu);
+
+    pthread_mutex_lock(&cache->lock);
+    page = find(cache, ipa, host);
+    if (page == NULL) {
+        page = page_new(ipa, host, A64_OP_DECODE);
+        if (page != NULL) {
+            struct a64_code_page **bucket = bucket_of(cache, ipa);
+
+            page->next = *bucket;
+            *bucket = page;
+            cache->pages++;
+        }
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return page;
+}
+
+/* ---- filling ------------------------------------------------------------- */
+
+static bool is_empty(const struct a64_op *op)
+{
+    return __atomic_load_n(&op->handler, __ATOMIC_RELAXED) ==
+           a64_handlers[A64_OP_DECODE];
+}
+
+static uint32_t source_word(const struct a64_code_page *page, unsigned index)
+{
+    return __atomic_load_n(&page->source[index], __ATOMIC_RELAXED);
+}
+
+static enum a64_opcode fill_one(struct a64_code_page *page, unsigned index,
+                                const struct a64_code_page *source)
+{
+    struct a64_op op = {0};
+    struct a64_op *slot = &page->op[index];
+    enum a64_opcode name = a64_decode(source_word(source, index), index, &op);
+
+    slot->insn = op.insn;
+    slot->imm = op.imm;
+    __atomic_store_n(&slot->handler, a64_handlers[name], __ATOMIC_RELEASE);
+    return name;
+}
+
+void a64_code_fill(struct a64_cpu *cpu, struct a64_code_page *page,
+                   unsigned index)
+{
+    unsigned end = index + FILL_AHEAD;
+    uint64_t count = 0;
+
+    pthread_mutex_lock(&page->lock);
+    if (end > A64_PAGE_OPS)
+        end = A64_PAGE_OPS;
+    for (; index < end && is_empty(&page->op[index]); index++, count++)
+        if (!a64_falls_through(fill_one(page, index, page)))
+            break;
+    pthread_mutex_unlock(&page->lock);
+    atomic_store_explicit(
+        &cpu->decoded,
+        atomic_load_explicit(&cpu->decoded, memory_order_relaxed) + count,
+        memory_order_relaxed);
+}
+
+struct a64_code_page *a64_code_step(struct a64_cpu *cpu,
+                                    const struct a64_code_page *page,
+                                    unsigned index)
+{
+    struct a64_code_page *step = cpu->step_page;
+
+    if (step == NULL) {
+        step = page_new(page->ipa, page->source, A64_OP_STEP_END);
+        if (step == NULL)
+            return NULL;
+        cpu->step_page = step;
+    } else {
+        /* only the slot of last time is not STEP_END */
+        unsigned last = (unsigned)(step->ipa & 0xfff) >> 2;
+
+        step->op[last].handler = a64_handlers[A64_OP_STEP_END];
+    }
+    step->source = page->source;
+    step->ipa = page->ipa | index << 2;
+    fill_one(step, index, page);
+    return step;
+}
+
+void a64_code_step_free(struct a64_cpu *cpu)
+{
+    if (cpu->step_page != NULL)
+        page_free(cpu->step_page);
+    cpu->step_page = NULL;
+}
+
+/* ---- invalidation ----------------------------------------------------------
+ */
+
+/* Whether any slot of [first, last] was decoded. Taking the page's lock makes
+ * a fill that read the old words finish first, and so be seen. */
+static bool was_decoded(struct a64_code_page *page, unsigned first,
+                        unsigned last)
+{
+    bool decoded = false;
+
+    pthread_mutex_lock(&page->lock);
+    while (first <= last && !decoded)
+        decoded = !is_empty(&page->op[first++]);
+    pthread_mutex_unlock(&page->lock);
+    return decoded;
+}
+
+static void invalidate_page(struct a64_code_cache *cache, uint64_t ipa,
+                            unsigned first, unsigned last)
+{
+    struct a64_code_page **link = bucket_of(cache, ipa);
+
+    while (*link != NULL) {
+        struct a64_code_page *page = *link;
+
+        if (page->ipa == ipa && was_decoded(page, first, last)) {
+            *link = page->next;
+            page->next = cache->retired;
+            cache->retired = page;
+        } else {
+            link = &page->next;
+        }
+    }
+}
+
+void a64_code_invalidate(struct a64_vm *vm, uint64_t ipa, uint64_t len)
+{
+    struct a64_code_cache *cache = vm->code;
+    uint64_t end = ipa + len;
+
+    pthread_mutex_lock(&cache->lock);
+    if (len >= (uint64_t)BUCKETS << 12) {
+        /* more pages than the table has rows: walk the table instead */
+        retire_all(cache);
+    } else {
+        while (ipa < end) {
+            uint64_t page = ipa & ~0xfffULL;
+            uint64_t last = end - page > 4096 ? 4095 : end - page - 1;
+
+            invalidate_page(cache, page, (unsigned)(ipa - page) >> 2,
+                            (unsigned)last >> 2);
+            ipa = page + 4096;
+        }
+    }
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void a64_code_invalidate_all(struct a64_vm *vm)
+{
+    pthread_mutex_lock(&vm->code->lock);
+    retire_all(vm->code);
+    pthread_mutex_unlock(&vm->code->lock);
+}

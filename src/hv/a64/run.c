@@ -1,0 +1,54 @@
+/*
+ * Entering and leaving the guest, and the look between blocks of code: cancel
+ * requests, invalidations posted by other vCPUs, the virtual timer, interrupt
+ * lines. In that order: a cancel must not wait behind anything.
+ */
+#include "code.h"
+
+#include <Hypervisor/hv_vcpu_types.h>
+
+static enum a64_next leave(struct a64_cpu *cpu, uint32_t reason)
+{
+    cpu->exit.reason = reason;
+    return A64_EXIT;
+}
+
+enum a64_next a64_poll(struct a64_cpu *cpu)
+{
+    uint32_t req = atomic_load_explicit(&cpu->req, memory_order_acquire);
+    enum a64_next next = A64_NEXT;
+
+    cpu->poll_left = A64_POLL_BRANCHES;
+    if (LULL_UNLIKELY(req != 0)) {
+        atomic_fetch_and_explicit(&cpu->req,
+                                  ~(uint32_t)(A64_REQ_CANCEL | A64_REQ_LOOK),
+                                  memory_order_acquire);
+        if (req & A64_REQ_CANCEL)
+            return leave(cpu, HV_EXIT_REASON_CANCELED);
+        if (req & A64_REQ_SYNC) {
+            a64_sync_serve(cpu);
+            next = A64_REDIRECT; /* the code page may be gone */
+        }
+    }
+    if (cpu->vtimer_armed && a64_vtimer_due(cpu)) {
+        cpu->vtimer_mask = true;
+        cpu->vtimer_armed = false;
+        return leave(cpu, HV_EXIT_REASON_VTIMER_ACTIVATED);
+    }
+    if (LULL_UNLIKELY(cpu->irq_line | cpu->fiq_line | cpu->serror_line) &&
+        a64_take_interrupt(cpu) == A64_REDIRECT)
+        return A64_REDIRECT;
+    return next;
+}
+
+void a64_run(struct a64_cpu *cpu)
+{
+    /* The VMM may have changed any register and any mapping. */
+    cpu->excl_host = NULL;
+    cpu->page_ops = NULL;
+    a64_guest_enter(cpu);
+    a64_fp_enter(cpu);
+    a64_interp(cpu);
+    a64_fp_leave(cpu);
+    a64_guest_leave(cpu);
+}
