@@ -20,6 +20,9 @@ enum idle_hook {
 
 #ifdef IDLE_TEST
 bool idle_test_hook(enum idle_hook at);
+/* Wake the sleeper for no reason. */
+struct idle_vcpu;
+void idle_test_stray(struct idle_vcpu *iv);
 #define IDLE_HOOK(at) idle_test_hook(at)
 #else
 #define IDLE_HOOK(at) false

@@ -462,3 +462,10 @@ void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
         atomic_load_explicit(&iv->forced_exits, memory_order_relaxed);
     out->cpu_ns = park_cpu_ns(&iv->park);
 }
+
+#ifdef IDLE_TEST
+void idle_test_stray(struct idle_vcpu *iv)
+{
+    park_wake(&iv->park, &iv->word);
+}
+#endif

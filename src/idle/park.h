@@ -30,7 +30,6 @@ struct park {
     uint32_t thread;     /* Darwin: its port */
     _Atomic bool attached;
     int queue;  /* Darwin: the kqueue, unused on Linux */
-    bool armed; /* Darwin: the queue's timer is set */
     bool woken; /* Darwin: a wake was received during this park */
     bool owed;  /* Darwin: a wake for a park that is over may still come */
 };

@@ -1,0 +1,16 @@
+/*
+ * Tests only: quality-of-service classes, and a thread's port, as macOS has
+ * them.
+ */
+#ifndef TESTING_PTHREAD_QOS_H
+#define TESTING_PTHREAD_QOS_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+typedef enum { QOS_CLASS_USER_INTERACTIVE = 0x21 } qos_class_t;
+
+int pthread_set_qos_class_self_np(qos_class_t qos, int relative);
+uint32_t pthread_mach_thread_np(pthread_t thread);
+
+#endif
