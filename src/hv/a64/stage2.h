@@ -18,9 +18,10 @@ struct a64_stage2;
 enum { A64_S2_READ = 1, A64_S2_WRITE = 2, A64_S2_EXEC = 4 };
 
 struct a64_s2_span {
-    uint8_t *host;       /* of the IPA asked for */
-    uint64_t left_bytes; /* contiguous from there, same permissions */
-    uint32_t flags;      /* A64_S2_... */
+    uint8_t *host;         /* of the IPA asked for */
+    uint64_t left_bytes;   /* contiguous from there, same permissions */
+    uint64_t before_bytes; /* contiguous up to there */
+    uint32_t flags;        /* A64_S2_... */
 };
 
 struct a64_stage2 *a64_stage2_new(unsigned ipa_bits);
