@@ -1,0 +1,66 @@
+# Shortcuts. What is built, and from which files, is in meson.build.
+#
+#   make          build/lull
+#   make demo     install what is missing, build, boot a guest, measure it
+#   make test     install what is missing, build, run every test
+#   make bench    Lull and its peers on the same guest, side by side
+
+BUILD ?= build
+MESON_OPTIONS ?=
+
+.PHONY: all demo test asan tsan fuzz fmt lint bench install clean bootstrap \
+	guest
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+	@ln -sfn src/cli/lull $(BUILD)/lull
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) $(MESON_OPTIONS)
+
+bootstrap:
+	@scripts/bootstrap
+
+demo:
+	@scripts/demo
+
+# The real-Linux tests need a guest. Where none can be had they say so and
+# are skipped; everything else is tested all the same.
+guest:
+	@scripts/guest fetch debian --flavour all >/dev/null || \
+		echo "make: no guest: the tests that boot Linux are skipped" >&2
+
+test: bootstrap guest
+	@$(MAKE) all
+	meson test -C $(BUILD) --print-errorlogs $(TESTS)
+
+# Units and bare-metal guests under a sanitizer; booting Linux under one takes
+# too long.
+asan: SANITIZE = address,undefined
+tsan: SANITIZE = thread
+asan tsan:
+	@test -f build-$@/build.ninja || meson setup build-$@ \
+		-Db_sanitize=$(SANITIZE) -Db_lundef=false
+	ninja -C build-$@
+	meson test -C build-$@ --print-errorlogs --no-suite guest $(TESTS)
+
+fuzz:
+	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz \
+		-Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	ninja -C build-fuzz
+	scripts/fuzz build-fuzz
+
+fmt:
+	@scripts/lint --fix
+
+lint: $(BUILD)/build.ninja
+	@scripts/lint
+
+bench: all
+	bench/run --build $(BUILD)
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz

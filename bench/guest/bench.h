@@ -1,0 +1,28 @@
+/*
+ * lullbench: programs that run inside the guest and measure it. Each prints
+ * one line, `name value unit`. A test is a function that does a fixed small
+ * amount of work and says how many units that was; the runner repeats it until
+ * a second has passed and divides.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdint.h>
+
+struct bench {
+    const char *name;
+    const char *unit;
+    double scale;          /* units in one `unit`: 1e3 for k/s */
+    void (*prepare)(void); /* not timed; may be NULL */
+    uint64_t (*step)(void);
+};
+
+/* Results end up here, so that no compiler can drop the work. */
+extern volatile uint64_t bench_sink;
+
+uint64_t bench_now_ns(void);
+void bench_die(const char *what);
+
+extern const struct bench cpu_benches[], memory_benches[], kernel_benches[];
+
+#endif
