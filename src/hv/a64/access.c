@@ -397,15 +397,15 @@ static enum a64_next fetch_miss(struct a64_cpu *cpu,
             (ram == NULL ? FSC_TRANSLATION : FSC_PERMISSION) + 3, cpu->pc,
             walk.ipa);
     ipa = walk.ipa & ~0xfffULL;
-    served = atomic_load_explicit(&cpu->sync_done, memory_order_relaxed);
+    served = cpu->tlb_state->served;
     *page = a64_code_page(cpu, ipa, ram->host + (ipa - ram->ipa));
     if (*page == NULL) {
         cpu->exit.reason = HV_EXIT_REASON_UNKNOWN;
         return A64_EXIT;
     }
-    /* Making room for the page may have taken this vCPU out of the guest for
-     * a while; then the translation is old. */
-    if (served != atomic_load_explicit(&cpu->sync_done, memory_order_relaxed))
+    /* Making room for the page can mean waiting, and serving others
+     * meanwhile; then the translation is old. */
+    if (served != cpu->tlb_state->served)
         return A64_REDIRECT;
     if (a64_tlb_key(cpu, cpu->pc, &key) && key == cpu->pc)
         a64_fetch_fill(cpu, key, &walk, *page);

@@ -353,14 +353,15 @@ enum a64_next a64_tlbi(struct a64_cpu *cpu, uint32_t insn, uint64_t value);
 enum a64_next a64_cache_op(struct a64_cpu *cpu, uint32_t insn, uint64_t value);
 enum a64_next a64_at(struct a64_cpu *cpu, uint32_t insn, uint64_t value);
 /* DSB: a full fence; waits until every vCPU in the guest has served the
- * broadcasts this vCPU posted. A64_REDIRECT when it served others' meanwhile:
- * cpu->pc is then behind the DSB, and what is fetched may have changed. */
-enum a64_next a64_dsb(struct a64_cpu *cpu);
+ * broadcasts this vCPU posted. True when it served others' meanwhile: then the
+ * code page being run may be gone, and the caller must fetch anew. */
+bool a64_dsb(struct a64_cpu *cpu);
 
 /* The guest/outside protocol that broadcasts rely on. */
 void a64_guest_enter(struct a64_cpu *cpu);
 void a64_guest_leave(struct a64_cpu *cpu);
-/* Serve posted invalidations (a64_poll calls it for A64_REQ_SYNC). */
+/* Serve posted invalidations (a64_poll calls it for A64_REQ_SYNC, which this
+ * clears). The caller must fetch anew. */
 void a64_sync_serve(struct a64_cpu *cpu);
 /* From any thread that is not in the guest: every vCPU drops all translations
  * and leaves every code page before this returns. Used after hv_vm_unmap and

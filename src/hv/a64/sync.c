@@ -156,6 +156,7 @@ static void serve_logs(struct a64_cpu *cpu, uint64_t ticket)
         if (i != cpu->id)
             catch_up(cpu, &sync->seat[i], &cpu->tlb_state->cursor[i]);
     }
+    cpu->tlb_state->served++;
     atomic_store_explicit(&sync->seat[cpu->id].logs_done, ticket,
                           memory_order_release);
 }
@@ -163,8 +164,12 @@ static void serve_logs(struct a64_cpu *cpu, uint64_t ticket)
 void a64_sync_serve(struct a64_cpu *cpu)
 {
     struct a64_sync *sync = cpu->vm->sync;
-    uint64_t ticket = atomic_load_explicit(&sync->seq, memory_order_acquire);
-    uint64_t all = atomic_load_explicit(&sync->all, memory_order_relaxed);
+    uint64_t ticket, all;
+
+    atomic_fetch_and_explicit(&cpu->req, ~(uint32_t)A64_REQ_SYNC,
+                              memory_order_acquire);
+    ticket = atomic_load_explicit(&sync->seq, memory_order_acquire);
+    all = atomic_load_explicit(&sync->all, memory_order_relaxed);
 
     if (all != cpu->tlb_state->all_seen) {
         cpu->tlb_state->all_seen = all;
@@ -240,17 +245,17 @@ static uint64_t ask_all(struct a64_vm *vm, const struct a64_cpu *self,
     return ticket;
 }
 
-enum a64_next a64_dsb(struct a64_cpu *cpu)
+bool a64_dsb(struct a64_cpu *cpu)
 {
     struct a64_sync *sync = cpu->vm->sync;
     struct seat *own = &sync->seat[cpu->id];
-    enum a64_next next = A64_NEXT;
+    bool served = false;
     unsigned seats;
     uint64_t ticket;
 
     atomic_thread_fence(memory_order_seq_cst);
     if (LULL_LIKELY(!cpu->tlb_state->posted))
-        return A64_NEXT;
+        return false;
     cpu->tlb_state->posted = false;
     publish(own);
     ticket = ask_all(cpu->vm, cpu, &seats);
@@ -268,14 +273,12 @@ enum a64_next a64_dsb(struct a64_cpu *cpu)
             if (seq !=
                 atomic_load_explicit(&own->logs_done, memory_order_relaxed)) {
                 serve_logs(cpu, seq);
-                next = A64_REDIRECT;
+                served = true;
             }
             back_off(round);
         }
     }
-    if (next == A64_REDIRECT)
-        cpu->pc += 4;
-    return next;
+    return served;
 }
 
 void a64_broadcast_all(struct a64_vm *vm)
