@@ -98,6 +98,7 @@ struct a64_tlb_state {
 
     /* sync.c */
     uint64_t all_seen;
+    uint64_t served;               /* counts: who sees it move looks again */
     bool posted;                   /* since the last DSB */
     uint64_t cursor[A64_MAX_CPUS]; /* in the others' logs */
 
