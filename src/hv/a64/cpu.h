@@ -352,10 +352,10 @@ void a64_tlb_flush(struct a64_cpu *cpu);
 enum a64_next a64_tlbi(struct a64_cpu *cpu, uint32_t insn, uint64_t value);
 enum a64_next a64_cache_op(struct a64_cpu *cpu, uint32_t insn, uint64_t value);
 enum a64_next a64_at(struct a64_cpu *cpu, uint32_t insn, uint64_t value);
-/* DSB: waits until every vCPU in the guest has served the broadcasts this vCPU
- * posted, and serves others' meanwhile: the caller must fetch anew. The memory
- * barrier itself is the caller's. */
-void a64_dsb(struct a64_cpu *cpu);
+/* DSB: a full fence; waits until every vCPU in the guest has served the
+ * broadcasts this vCPU posted. True when it served others' meanwhile: then the
+ * code page being run may be gone, and the caller must fetch anew. */
+bool a64_dsb(struct a64_cpu *cpu);
 
 /* The guest/outside protocol that broadcasts rely on. */
 void a64_guest_enter(struct a64_cpu *cpu);

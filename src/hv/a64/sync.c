@@ -245,15 +245,17 @@ static uint64_t ask_all(struct a64_vm *vm, const struct a64_cpu *self,
     return ticket;
 }
 
-void a64_dsb(struct a64_cpu *cpu)
+bool a64_dsb(struct a64_cpu *cpu)
 {
     struct a64_sync *sync = cpu->vm->sync;
     struct seat *own = &sync->seat[cpu->id];
+    bool served = false;
     unsigned seats;
     uint64_t ticket;
 
+    atomic_thread_fence(memory_order_seq_cst);
     if (LULL_LIKELY(!cpu->tlb_state->posted))
-        return;
+        return false;
     cpu->tlb_state->posted = false;
     publish(own);
     ticket = ask_all(cpu->vm, cpu, &seats);
@@ -269,11 +271,14 @@ void a64_dsb(struct a64_cpu *cpu)
 
             /* At first this finds the own ticket; then what others ask. */
             if (seq !=
-                atomic_load_explicit(&own->logs_done, memory_order_relaxed))
+                atomic_load_explicit(&own->logs_done, memory_order_relaxed)) {
                 serve_logs(cpu, seq);
+                served = true;
+            }
             back_off(round);
         }
     }
+    return served;
 }
 
 void a64_broadcast_all(struct a64_vm *vm)
