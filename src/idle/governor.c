@@ -146,13 +146,14 @@ void gov_set_policy(struct gov *g, const struct idle_policy *policy)
 void gov_begin(struct gov *g, uint64_t now)
 {
     g->began_ns = now;
-    g->polled = false;
+    g->polled = g->slept = false;
     drain_storm(g, now);
 }
 
 struct gov_step gov_select(struct gov *g, uint64_t now, uint64_t deadline)
 {
     refill(g, now);
+    g->rest_ns = deadline - now;
     return g->ops->select(g, now, deadline);
 }
 
@@ -162,10 +163,12 @@ void gov_reflect(struct gov *g, const struct gov_step *step, uint64_t started,
     if (step->act == GOV_SPIN || step->act == GOV_POLL)
         charge(g, step, started, ended);
     if (step->act == GOV_PARK) {
+        g->slept = true;
         count_wake(g);
+        /* Filed under what the margin was looked up by: the time to the
+         * deadline, not to the earlier wake. */
         if (end == GOV_TIME && ended >= step->until_ns)
-            gov_learn_margin(g, step->until_ns - started,
-                             ended - step->until_ns);
+            gov_learn_margin(g, g->rest_ns, ended - step->until_ns);
     }
     if (g->ops->reflect)
         g->ops->reflect(g, step, started, ended, end);

@@ -99,7 +99,8 @@ struct gov {
 
     /* This idle period. */
     uint64_t began_ns;
-    bool polled;
+    uint64_t rest_ns; /* to the deadline, when last asked */
+    bool polled, slept;
 
     /* The last idle lengths; UINT64_MAX for one that a deadline ended. */
     uint64_t lengths_ns[GOV_LENGTHS];

@@ -243,7 +243,8 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
         note_sleep(iv, end, asked, started, now);
         if (end == PARK_TIME && asked && cap < until)
             iv->lost = true;
-        if (end == PARK_BROKEN)
+        /* Not to be trusted any more: the governor is asked again. */
+        if (iv->rung.sliced)
             break;
     }
     return word_look(&iv->word) & mask ? GOV_KICK : GOV_TIME;

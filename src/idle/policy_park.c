@@ -71,8 +71,24 @@ static bool poll_first(struct gov *g, uint64_t now, uint64_t due,
     window = gov_afford(g, best_window(g));
     if (window > due - now)
         window = due - now;
+    if (window == 0)
+        return false;
     *step = (struct gov_step){GOV_POLL, now + window};
-    return window != 0;
+    return true;
+}
+
+/*
+ * How short a rest is not worth a sleep. Before the first sleep: one that
+ * would be spun for nearly as long as the sleep costs. After it, having woken
+ * early: three sleeps' worth, because another sleep is another one chance in
+ * ten to be late.
+ */
+static uint64_t short_rest(const struct gov *g, uint64_t margin)
+{
+    uint64_t near = margin + g->host->park_cost_ns;
+    uint64_t again = 3 * g->host->park_cost_ns;
+
+    return g->slept && near < again ? again : near;
 }
 
 static struct gov_step park_select(struct gov *g, uint64_t now,
@@ -90,7 +106,7 @@ static struct gov_step park_select(struct gov *g, uint64_t now,
 
     rest = deadline - now;
     margin = gov_margin(g, rest);
-    if (rest > margin + g->host->park_cost_ns)
+    if (rest > short_rest(g, margin))
         step.until_ns = deadline - gov_afford(g, margin);
     else if (gov_afford(g, rest) == rest)
         step.act = GOV_SPIN;
