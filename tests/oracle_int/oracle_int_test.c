@@ -1,0 +1,449 @@
+/*
+ * Integer instructions, loads, stores and branches, against qemu-aarch64.
+ *
+ * Random valid words of each class, with random registers, flags and memory,
+ * run once here, through hv_vcpu_run at EL0, and once by the reference
+ * implementation. Registers, SP, flags, vector registers, memory and the way
+ * taken must be equal. What this engine does not promise and the reference
+ * has is passed over; what this engine runs and the reference does not is a
+ * failure.
+ *
+ * ORACLE_CASES sets the number of cases a class (default 150), ORACLE_SEED the
+ * random seed.
+ */
+#include <Hypervisor/Hypervisor.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "case.h"
+
+/* ---- random words -----------------------------------------------------------
+ */
+
+static uint64_t rng_state;
+
+static uint64_t rng(void)
+{
+    uint64_t z = rng_state += 0x9e3779b97f4a7c15;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+enum access { NONE, BASE, BASE_IMM12, BASE_REG, PAIR, EXCL, BRANCH, LITERAL };
+
+/* Fixed bits, and which bits are free. */
+static const struct class
+{
+    const char *name;
+    uint32_t value, free;
+    enum access access;
+} classes[] = {
+    {"add/sub immediate", 0x11000000, 0xe0ffffff, NONE},
+    {"logical immediate", 0x12000000, 0xe07fffff, NONE},
+    {"move wide", 0x12800000, 0xe07fffff, NONE},
+    {"bitfield", 0x13000000, 0xe07fffff, NONE},
+    {"extract", 0x13800000, 0x807fffff, NONE},
+    {"adr", 0x10000000, 0xe0ffffff, NONE},
+    {"logical shifted", 0x0a000000, 0xe0ffffff, NONE},
+    {"add/sub shifted", 0x0b000000, 0xe0dfffff, NONE},
+    {"add/sub extended", 0x0b200000, 0xe01fffff, NONE},
+    {"add/sub carry", 0x1a000000, 0xe01f03ff, NONE},
+    {"conditional compare", 0x3a400000, 0xc01ffbef, NONE},
+    {"conditional select", 0x1a800000, 0xc01ff7ff, NONE},
+    {"two sources", 0x1ac00000, 0x801f7fff, NONE},
+    {"one source", 0x5ac00000, 0x80001fff, NONE},
+    {"three sources", 0x1b000000, 0x80ffffff, NONE},
+    {"nzcv", 0xd51b4200, 0x0020001f, NONE},
+    {"branch", 0x14000000, 0x80000000, BRANCH},
+    {"conditional branch", 0x54000000, 0x0000000f, BRANCH},
+    {"compare and branch", 0x34000000, 0x8100001f, BRANCH},
+    {"test and branch", 0x36000000, 0x81f8001f, BRANCH},
+    {"load/store unsigned", 0x39000000, 0xc4ffffff, BASE_IMM12},
+    {"load/store unscaled", 0x38000000, 0xc4dff3ff, BASE},
+    {"load/store pre/post", 0x38000400, 0xc4dffbff, BASE},
+    {"load/store unprivileged", 0x38000800, 0xc0dff3ff, BASE},
+    {"load/store register", 0x38200800, 0xc4dff3ff, BASE_REG},
+    {"load/store pair", 0x28000000, 0xc5ffffff, PAIR},
+    {"load literal", 0x18000000, 0xc400001f, LITERAL},
+    {"load/store ordered", 0x08808000, 0xc0400000 | 0x3ff, BASE},
+    {"compare and swap", 0x08a07c00, 0xc05f83ff, EXCL},
+    {"compare and swap pair", 0x08207c00, 0x405f83ff, EXCL},
+    {"atomic", 0x38200000, 0xc0dff3ff, EXCL},
+    {"structures", 0x0c000000, 0x404fffff, BASE},
+    {"structures, post", 0x0c800000, 0x405fffff, BASE},
+    {"structure lane", 0x0d000000, 0x4060ffff, BASE},
+    {"structure lane, post", 0x0d800000, 0x407fffff, BASE},
+};
+
+enum { CLASSES = sizeof(classes) / sizeof(classes[0]) };
+
+static uint64_t random_value(void)
+{
+    static const uint64_t edges[] = {
+        0,          1,          ~0ULL,      1ULL << 63,        ~(1ULL << 63),
+        0x7fffffff, 0x80000000, 0xffffffff, 0xffffffff80000000};
+
+    switch (rng() % 4) {
+    case 0:
+        return edges[rng() % (sizeof(edges) / sizeof(edges[0]))];
+    case 1:
+        return rng() >> (rng() % 64);
+    default:
+        return rng();
+    }
+}
+
+static unsigned field(uint32_t insn, unsigned hi, unsigned lo)
+{
+    return insn >> lo & ((2u << (hi - lo)) - 1);
+}
+
+/* Forms whose result the architecture leaves open. */
+static int unpredictable(const struct class *c, uint32_t insn)
+{
+    unsigned t = field(insn, 4, 0), n = field(insn, 9, 5);
+    unsigned t2 = field(insn, 14, 10), s = field(insn, 20, 16);
+    int vector = insn >> 26 & 1;
+
+    if (c->access == PAIR) {
+        int load = insn >> 22 & 1, writeback = insn >> 23 & 1;
+
+        if (load && t == t2)
+            return 1;
+        return writeback && !vector && n != 31 && (t == n || t2 == n);
+    }
+    if (c->value == 0x38000400)
+        return !vector && n != 31 && t == n;
+    if (c->access == EXCL)
+        return s == n && n != 31;
+    return 0;
+}
+
+static uint32_t random_word(const struct class *c)
+{
+    for (;;) {
+        uint32_t insn = c->value | ((uint32_t)rng() & c->free);
+
+        switch (c->access) {
+        case BASE_IMM12:
+            insn &= ~(0xff0u << 10);
+            break;
+        case BRANCH:
+            /* two words on */
+            if (c->value == 0x14000000)
+                insn |= 2;
+            else
+                insn |= 2 << 5;
+            break;
+        case LITERAL:
+            insn |= (uint32_t)((ORACLE_LITERALS - ORACLE_SLOT) / 4 + rng() % 60)
+                    << 5;
+            break;
+        default:
+            break;
+        }
+        if (!unpredictable(c, insn))
+            return insn;
+    }
+}
+
+static void random_case(struct oracle_case *o, unsigned kind)
+{
+    const struct class *c = &classes[kind];
+    unsigned n, m;
+
+    memset(o, 0, sizeof(*o));
+    o->kind = kind;
+    o->insn = random_word(c);
+    for (unsigned i = 0; i < 31; i++)
+        o->x[i] = random_value();
+    o->sp = ORACLE_DATA + 1024 + 16 * (rng() % 64);
+    o->nzcv = (rng() & 15) << 28;
+    for (unsigned i = 0; i < 32; i++)
+        for (unsigned k = 0; k < 16; k++)
+            o->v[i][k] = (uint8_t)rng();
+    for (unsigned i = 0; i < ORACLE_DATA_BYTES; i++)
+        o->data[i] = (uint8_t)rng();
+    if (c->access == NONE || c->access == BRANCH || c->access == LITERAL)
+        return;
+    n = field(o->insn, 9, 5);
+    m = field(o->insn, 20, 16);
+    if (c->access == BASE_REG && m != 31)
+        o->x[m] = (o->insn >> 13 & 1) ? rng() % 64 : (rng() << 32) | rng() % 64;
+    if (n != 31)
+        o->x[n] =
+            ORACLE_DATA + 1200 +
+            (c->access == EXCL || rng() % 2 ? 16 * (rng() % 64) : rng() % 1024);
+    if (c->access == BASE_REG && m == n && m != 31)
+        random_case(o, kind); /* base and index cannot both be right */
+}
+
+/* ---- this side
+ * ------------------------------------------------------------------ */
+
+/* Guest physical and virtual are the same: one page each for code, data,
+ * vectors and tables. EL0 runs the instruction; every exception, the SVC
+ * behind the slot too, goes to a vector that is an HVC. */
+enum {
+    TABLES = 0x40000000,
+    VECTORS = 0x40001000,
+};
+
+static uint8_t *code, *data, *vectors;
+static hv_vcpu_t vcpu;
+static hv_vcpu_exit_t *vexit;
+
+static void check_hv(hv_return_t ret, const char *what)
+{
+    if (ret != HV_SUCCESS) {
+        fprintf(stderr, "%s: %#x\n", what, (unsigned)ret);
+        exit(1);
+    }
+}
+#define HV(call) check_hv(call, #call)
+
+static uint8_t *map(uint64_t ipa, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) {
+        perror("mmap");
+        exit(1);
+    }
+    HV(hv_vm_map(p, ipa, size,
+                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
+    return p;
+}
+
+static void set_up(void)
+{
+    uint64_t *tables;
+
+    HV(hv_vm_create(NULL));
+    code = map(ORACLE_CODE, 0x4000);
+    data = map(ORACLE_DATA, 0x4000);
+    vectors = map(TABLES, 0x4000) + (VECTORS - TABLES);
+    /* a level 1 table of blocks, AF set: one for EL0 to do everything in, one
+     * for EL1, which may not execute what EL0 can write */
+    tables = (uint64_t *)(vectors - (VECTORS - TABLES));
+    tables[0] = 0 | 0x741;
+    tables[1] = TABLES | 0x701;
+    HV(hv_vcpu_create(&vcpu, &vexit, NULL));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TTBR0_EL1, TABLES));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TCR_EL1,
+                           25 | 1ULL << 8 | 1ULL << 10 | 1ULL << 23 |
+                               2ULL << 32));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_MAIR_EL1, 0xff));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_CPACR_EL1, 3 << 20));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_VBAR_EL1, VECTORS));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1, 0x30d00801 | 1 << 28));
+    for (unsigned i = 0; i < 16; i++)
+        memcpy(vectors + 0x80 * i, &(uint32_t){0xd4000002}, 4);
+    for (unsigned i = 1; i < 3; i++)
+        memcpy(code + 0x800 + 4 * i, &(uint32_t){0xd4000001}, 4);
+    for (unsigned i = 0; i < 256; i++)
+        code[ORACLE_LITERALS - ORACLE_CODE + i] = oracle_literal(i);
+}
+
+/* New code at the slot: the host's way of an IC is to map the page anew. */
+static void set_slot(uint32_t insn)
+{
+    memcpy(code + 0x800, &insn, 4);
+    HV(hv_vm_unmap(ORACLE_CODE, 0x4000));
+    HV(hv_vm_map(code, ORACLE_CODE, 0x4000,
+                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
+}
+
+static void run_here(struct oracle_case *o)
+{
+    hv_simd_fp_uchar16_t q;
+    uint64_t value, esr;
+
+    memcpy(data, o->data, ORACLE_DATA_BYTES);
+    set_slot(o->insn);
+    for (unsigned i = 0; i < 31; i++)
+        HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + i, o->x[i]));
+    for (unsigned i = 0; i < 32; i++) {
+        memcpy(&q, o->v[i], 16);
+        HV(hv_vcpu_set_simd_fp_reg(vcpu, HV_SIMD_FP_REG_Q0 + i, q));
+    }
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SP_EL0, o->sp));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_CPSR, o->nzcv));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_PC, ORACLE_SLOT));
+    HV(hv_vcpu_run(vcpu));
+    if (vexit->reason != HV_EXIT_REASON_EXCEPTION ||
+        vexit->exception.syndrome >> 26 != 0x16) {
+        o->fault = 100 + (vexit->exception.syndrome >> 26);
+        return;
+    }
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_ESR_EL1, &esr));
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_ELR_EL1, &o->pc));
+    o->fault = esr >> 26 == 0x15 ? 0 : esr >> 26 == 0 ? 2 : 1;
+    o->pc -= o->fault == 0 ? 4 : 0;
+    if (o->fault != 0)
+        o->pc += 4;
+    for (unsigned i = 0; i < 31; i++)
+        HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + i, &o->x[i]));
+    for (unsigned i = 0; i < 32; i++) {
+        HV(hv_vcpu_get_simd_fp_reg(vcpu, HV_SIMD_FP_REG_Q0 + i, &q));
+        memcpy(o->v[i], &q, 16);
+    }
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SP_EL0, &o->sp));
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SPSR_EL1, &value));
+    o->nzcv = value & 0xf0000000;
+    memcpy(o->data, data, ORACLE_DATA_BYTES);
+}
+
+/* ---- comparing
+ * -------------------------------------------------------------------- */
+
+static void report(const struct oracle_case *in, const struct oracle_case *ref,
+                   const struct oracle_case *our)
+{
+    unsigned shown = 0;
+
+    printf("%s: %08x differs (seed case)\n", classes[in->kind].name, in->insn);
+    if (ref->fault != our->fault)
+        printf("  fault: reference %llu, here %llu\n",
+               (unsigned long long)ref->fault, (unsigned long long)our->fault);
+    for (unsigned i = 0; i < 31; i++)
+        if (ref->x[i] != our->x[i])
+            printf("  x%u: was %016llx, reference %016llx, here %016llx\n", i,
+                   (unsigned long long)in->x[i], (unsigned long long)ref->x[i],
+                   (unsigned long long)our->x[i]);
+    if (ref->sp != our->sp)
+        printf("  sp: reference %llx, here %llx\n", (unsigned long long)ref->sp,
+               (unsigned long long)our->sp);
+    if (ref->nzcv != our->nzcv)
+        printf("  nzcv: was %llx, reference %llx, here %llx\n",
+               (unsigned long long)in->nzcv >> 28,
+               (unsigned long long)ref->nzcv >> 28,
+               (unsigned long long)our->nzcv >> 28);
+    if (ref->pc != our->pc)
+        printf("  pc: reference %llx, here %llx\n", (unsigned long long)ref->pc,
+               (unsigned long long)our->pc);
+    for (unsigned i = 0; i < 32; i++)
+        if (memcmp(ref->v[i], our->v[i], 16) != 0)
+            printf("  v%u differs\n", i);
+    for (unsigned i = 0; i < ORACLE_DATA_BYTES && shown < 4; i++)
+        if (ref->data[i] != our->data[i])
+            shown++, printf("  data[%u]: reference %02x, here %02x\n", i,
+                            ref->data[i], our->data[i]);
+}
+
+static int equal(const struct oracle_case *ref, const struct oracle_case *our)
+{
+    if (ref->fault != our->fault)
+        return 0;
+    return memcmp(ref->x, our->x, sizeof(ref->x)) == 0 && ref->sp == our->sp &&
+           ref->nzcv == our->nzcv && ref->pc == our->pc &&
+           memcmp(ref->v, our->v, sizeof(ref->v)) == 0 &&
+           memcmp(ref->data, our->data, sizeof(ref->data)) == 0;
+}
+
+static int run_reference(const char *runner, const char *in, const char *out)
+{
+    char command[1024];
+
+    snprintf(command, sizeof(command), "qemu-aarch64 '%s' '%s' '%s'", runner,
+             in, out);
+    return system(command);
+}
+
+static FILE *open_or_die(const char *path, const char *mode)
+{
+    FILE *f = fopen(path, mode);
+
+    if (f == NULL) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    return f;
+}
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text == NULL ? otherwise : strtoul(text, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long per_class = setting("ORACLE_CASES", 150);
+    unsigned long passed = 0, failed = 0, skipped = 0, faulted = 0;
+    char dir[] = "/tmp/lull-oracle-XXXXXX", in_path[64], out_path[64];
+    static struct oracle_case in, ref, our;
+    FILE *cases, *results;
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: oracle_int_test RUNNER\n");
+        return 1;
+    }
+    if (system("command -v qemu-aarch64 >/dev/null") != 0) {
+        printf("qemu-aarch64 is not installed (Debian: qemu-user): skipped\n");
+        return 77;
+    }
+    if (mkdtemp(dir) == NULL) {
+        perror(dir);
+        return 1;
+    }
+    snprintf(in_path, sizeof(in_path), "%s/cases", dir);
+    snprintf(out_path, sizeof(out_path), "%s/results", dir);
+    rng_state = setting("ORACLE_SEED", 1);
+    cases = open_or_die(in_path, "wb");
+    for (unsigned kind = 0; kind < CLASSES; kind++)
+        for (unsigned long i = 0; i < per_class; i++) {
+            random_case(&in, kind);
+            if (fwrite(&in, sizeof(in), 1, cases) != 1) {
+                perror(in_path);
+                return 1;
+            }
+        }
+    fclose(cases);
+    if (run_reference(argv[1], in_path, out_path) != 0) {
+        fprintf(stderr, "the reference run failed\n");
+        return 1;
+    }
+
+    set_up();
+    cases = open_or_die(in_path, "rb");
+    results = open_or_die(out_path, "rb");
+    while (fread(&in, sizeof(in), 1, cases) == 1) {
+        if (fread(&ref, sizeof(ref), 1, results) != 1) {
+            fprintf(stderr, "the reference stopped early, at %08x\n", in.insn);
+            return 1;
+        }
+        our = in;
+        run_here(&our);
+        if (our.fault == 2 && ref.fault != 2) {
+            skipped++; /* a feature of the reference that is not promised */
+        } else if (equal(&ref, &our)) {
+            passed++;
+            faulted += our.fault != 0;
+        } else {
+            if (failed++ < 20)
+                report(&in, &ref, &our);
+        }
+    }
+    fclose(cases);
+    fclose(results);
+    unlink(in_path);
+    unlink(out_path);
+    rmdir(dir);
+    hv_vcpu_destroy(vcpu);
+    hv_vm_destroy();
+    printf("%lu of the cases fault or are UNDEF on both sides, "
+           "%lu are beyond what the engine promises\n",
+           faulted, skipped);
+    printf("%lu passed, %lu failed\n", passed, failed);
+    return failed != 0;
+}
