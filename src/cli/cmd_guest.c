@@ -3,8 +3,7 @@
  * scripts/guest, since apt and the unpacking of archives are a script's work;
  * this finds that program and becomes it.
  *
- * An installed lull has it in ../libexec/lull beside its bin folder; a lull
- * that was only built has it in the source tree it was built from.
+ * Its options, messages and exit codes are the program's: man lull-guest.
  */
 #include <errno.h>
 #include <limits.h>
@@ -13,47 +12,48 @@
 #include <string.h>
 #include <unistd.h>
 
-int cmd_guest(int argc, char **argv);
+#include "cli.h"
 
-/* Puts the path of the file named `rest`, taken from the folder of the running
- * program, into out. Empty where the system does not tell (no /proc). */
-static void beside_program(char *out, size_t size, const char *rest)
+/* Where it is, seen from the folder that lull is in: installed as bin/lull,
+ * or built as BUILD/src/cli/lull with BUILD in the source tree. */
+static const char *const places[] = {
+    "../libexec/lull/guest",
+    "../../../scripts/guest",
+};
+
+/* The folder of the running program, without a trailing slash. */
+static bool own_folder(char *out, size_t size)
 {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    ssize_t length = readlink("/proc/self/exe", out, size - 1);
 
-    out[0] = '\0';
     if (length <= 0)
-        return;
-    self[length] = '\0';
-    char *slash = strrchr(self, '/');
-    if (!slash)
-        return;
+        return false;
+    out[length] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash == NULL)
+        return false;
     *slash = '\0';
-    if ((size_t)snprintf(out, size, "%s/%s", self, rest) >= size)
-        out[0] = '\0';
+    return true;
 }
 
 int cmd_guest(int argc, char **argv)
 {
-    char installed[PATH_MAX];
-    beside_program(installed, sizeof(installed), "../libexec/lull/guest");
-    const char *const places[] = {
-        installed,
-        LULL_SOURCE_DIR "/scripts/guest",
-        LULL_LIBEXEC_DIR "/guest",
-    };
+    char folder[PATH_MAX], path[PATH_MAX + 32];
+    char *chosen = getenv("LULL_GUEST_PROGRAM");
 
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (access(places[i], X_OK) != 0)
-            continue;
-        argv[0] = (char *)places[i];
-        execv(places[i], argv);
-        fprintf(stderr, "lull guest: cannot start %s: %s\n", places[i],
-                strerror(errno));
-        return 1;
+    if (chosen == NULL && own_folder(folder, sizeof(folder))) {
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+            snprintf(path, sizeof(path), "%s/%s", folder, places[i]);
+            if (access(path, X_OK) == 0) {
+                chosen = path;
+                break;
+            }
+        }
     }
-    fprintf(stderr, "lull guest: the program that fetches guests is not"
-                    " installed\n");
-    return 1;
+    if (chosen == NULL)
+        return cli_fail("guest", "the program that fetches guests is not"
+                                 " installed; LULL_GUEST_PROGRAM may name it");
+    argv[0] = chosen;
+    execv(chosen, argv);
+    return cli_fail("guest", "cannot start %s: %s", chosen, strerror(errno));
 }
