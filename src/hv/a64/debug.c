@@ -82,8 +82,7 @@ static enum a64_next raise(struct a64_cpu *cpu, unsigned ec, uint32_t iss,
     return a64_exception(cpu, ec, iss, va);
 }
 
-/* ---- what a breakpoint or watchpoint matches
- * ------------------------------------ */
+/* ---- what a breakpoint or watchpoint matches ---- */
 
 /* HMC, SSC and PMC or PAC, in the same places of both kinds of control word:
  * bits 13, 15:14, 2:1. There is only Non-secure EL0 and EL1 here. */
@@ -184,8 +183,7 @@ enum a64_next a64_watchpoint(struct a64_cpu *cpu, uint64_t va, unsigned size,
     return A64_NEXT;
 }
 
-/* ---- single step
- * ------------------------------------------------------------------ */
+/* ---- single step ---- */
 
 /*
  * The state machine [D2.12]: MDSCR_EL1.SS arms it where debug exceptions are

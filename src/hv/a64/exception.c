@@ -121,8 +121,7 @@ enum a64_next a64_exit_to_vmm(struct a64_cpu *cpu, unsigned ec, uint32_t iss,
     return A64_EXIT;
 }
 
-/* ---- return ----------------------------------------------------------------
- */
+/* ---- return ---- */
 
 /* An address tag (TCR_EL1.TBI0, TBI1) does not reach the PC: the top byte is
  * then a copy of bit 55. */
@@ -167,8 +166,7 @@ enum a64_next a64_eret(struct a64_cpu *cpu, uint32_t insn)
     return A64_REDIRECT;
 }
 
-/* ---- instructions that raise one on purpose ---------------------------------
- */
+/* ---- instructions that raise one on purpose ---- */
 
 static uint32_t imm16(uint32_t insn)
 {

@@ -70,8 +70,7 @@ enum {
     EC_FP_ISS = 1 << 24 | 0xe << 20, /* CV, COND: every A64 instruction */
 };
 
-/* ---- EL0's gates
- * ------------------------------------------------------------- */
+/* ---- EL0's gates ---- */
 
 static bool ctr_open(const struct a64_cpu *cpu)
 {
@@ -113,8 +112,7 @@ static bool cntp_open(const struct a64_cpu *cpu)
     return cpu->sys.cntkctl_el1 & CNTKCTL_EL0PTEN;
 }
 
-/* ---- registers that are not storage
- * -------------------------------------------- */
+/* ---- registers that are not storage ---- */
 
 static uint64_t read_clidr(struct a64_cpu *cpu)
 {
@@ -262,8 +260,7 @@ static uint64_t read_cntv_ctl(struct a64_cpu *cpu)
     return a64_vtimer_ctl(cpu);
 }
 
-/* ---- the table
- * --------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 enum row_id {
     NO_ROW,
@@ -305,8 +302,7 @@ static uint64_t *storage(struct a64_cpu *cpu, const struct row *row)
     return (uint64_t *)((char *)cpu + row->offset);
 }
 
-/* ---- registers without a row
- * ----------------------------------------------------- */
+/* ---- registers without a row ---- */
 
 #define OP0(reg) ((reg) >> 14)
 #define OP1(reg) ((reg) >> 11 & 7)
@@ -361,8 +357,7 @@ static enum a64_next no_row(struct a64_cpu *cpu, uint32_t insn, bool write)
     return a64_trap_vmm(cpu, insn);
 }
 
-/* ---- MRS and MSR
- * --------------------------------------------------------------------- */
+/* ---- MRS and MSR ---- */
 
 /* True when the access may go on; else *next is what happens instead. */
 static bool permitted(struct a64_cpu *cpu, const struct row *row, uint32_t insn,
@@ -450,8 +445,7 @@ bool a64_sysreg_plain(uint32_t insn, bool write, unsigned *offset,
     return true;
 }
 
-/* ---- the API's view
- * ---------------------------------------------------------------------- */
+/* ---- the API's view ---- */
 
 bool a64_sysreg_known(uint16_t reg)
 {
@@ -492,9 +486,7 @@ bool a64_sysreg_set(struct a64_cpu *cpu, uint16_t reg, uint64_t value)
     return true;
 }
 
-/* ---- power on
- * ------------------------------------------------------------------------------
- */
+/* ---- power on ---- */
 
 /*
  * What hv_vcpu_create hands out: everything zero, EL0t, but for the registers

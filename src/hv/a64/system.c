@@ -62,8 +62,7 @@ static enum a64_next nop(struct a64_cpu *cpu, uint32_t insn)
     return A64_NEXT;
 }
 
-/* ---- MSR immediate
- * ----------------------------------------------------------- */
+/* ---- MSR immediate ---- */
 
 enum a64_next a64_daif_changed(struct a64_cpu *cpu)
 {
@@ -132,8 +131,7 @@ static a64_trap_fn *decode_msr_immediate(uint32_t insn)
     }
 }
 
-/* ---- hints and barriers
- * -------------------------------------------------------- */
+/* ---- hints and barriers ---- */
 
 /* Every hint that is not named here is a NOP, by definition. */
 static a64_trap_fn *decode_hint(uint32_t insn)
@@ -158,11 +156,15 @@ static enum a64_next clrex(struct a64_cpu *cpu, uint32_t insn)
     return A64_NEXT;
 }
 
+static enum a64_next onward(struct a64_cpu *cpu)
+{
+    cpu->pc += 4;
+    return A64_REDIRECT;
+}
+
 static enum a64_next dsb(struct a64_cpu *cpu, uint32_t insn)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    a64_dsb(cpu);
-    return A64_NEXT;
+    return a64_dsb(cpu) ? onward(cpu) : A64_NEXT;
 }
 
 static enum a64_next dmb(struct a64_cpu *cpu, uint32_t insn)
@@ -175,8 +177,7 @@ static enum a64_next dmb(struct a64_cpu *cpu, uint32_t insn)
  * the fetch: find the code at the next address anew. */
 static enum a64_next isb(struct a64_cpu *cpu, uint32_t insn)
 {
-    cpu->pc += 4;
-    return A64_REDIRECT;
+    return onward(cpu);
 }
 
 static a64_trap_fn *decode_barrier(uint32_t insn)
@@ -195,8 +196,7 @@ static a64_trap_fn *decode_barrier(uint32_t insn)
     }
 }
 
-/* ---- SYS
- * ------------------------------------------------------------------------ */
+/* ---- SYS ---- */
 
 static enum a64_next tlbi(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -288,8 +288,7 @@ static a64_trap_fn *decode_sys(uint32_t insn)
     }
 }
 
-/* ---- all of it
- * -------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* op0 = 0: no register operand, Rt must be 31 and L clear. */
 static a64_trap_fn *decode_op0(uint32_t insn)

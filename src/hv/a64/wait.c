@@ -35,19 +35,13 @@ enum {
     SPINS_PER_YIELD = 16,
     YIELDS_BEFORE_SLEEP = 64,
     SLEEP_NS = 50 * 1000,      /* and as much again of the host's timer slack */
+    SLEEP_TICKS = 24 * 200,    /* 200 us: surely over by then */
     SAME_WAIT_TICKS = 24 * 20, /* 20 us: a longer gap starts another wait */
 };
 
-/* Behind the instruction, with the TLB and the code looked up anew: while
- * outside, invalidations were served for us. */
-static enum a64_next resume(struct a64_cpu *cpu)
-{
-    a64_guest_enter(cpu);
-    cpu->pc += 4;
-    return A64_REDIRECT;
-}
-
-static enum a64_next give_way(struct a64_cpu *cpu, bool sleep)
+/* Others' invalidations do not wait for a vCPU that is away; so it comes back
+ * to another TLB and other code, behind the instruction. */
+static void give_way(struct a64_cpu *cpu, bool sleep)
 {
     const struct timespec pause = {.tv_nsec = SLEEP_NS};
 
@@ -56,23 +50,32 @@ static enum a64_next give_way(struct a64_cpu *cpu, bool sleep)
         nanosleep(&pause, NULL); /* a signal may shorten it: fine */
     else
         sched_yield();
-    return resume(cpu);
+    a64_guest_enter(cpu);
+    cpu->pc += 4;
+}
+
+/* Nothing that has to happen on time would be late for a sleep. */
+static bool may_sleep(const struct a64_cpu *cpu, uint64_t now)
+{
+    uint64_t counter = now - cpu->vtimer_offset;
+
+    if (atomic_load_explicit(&cpu->req, memory_order_relaxed) != 0)
+        return false;
+    return !cpu->vtimer_armed ||
+           (cpu->cntv_cval > counter && cpu->cntv_cval - counter > SLEEP_TICKS);
 }
 
 static enum a64_next relax(struct a64_cpu *cpu)
 {
     uint64_t now;
-    bool sleep;
 
     if (++cpu->wfe_count % SPINS_PER_YIELD != 0)
         return A64_NEXT;
     now = mach_absolute_time();
     if (now - cpu->wfe_ticks > SAME_WAIT_TICKS)
         cpu->wfe_count = SPINS_PER_YIELD;
-    sleep = cpu->wfe_count > SPINS_PER_YIELD * YIELDS_BEFORE_SLEEP &&
-            (atomic_load_explicit(&cpu->req, memory_order_relaxed) &
-             A64_REQ_CANCEL) == 0;
-    give_way(cpu, sleep);
+    give_way(cpu, cpu->wfe_count > SPINS_PER_YIELD * YIELDS_BEFORE_SLEEP &&
+                      may_sleep(cpu, now));
     cpu->wfe_ticks = mach_absolute_time();
     return A64_REDIRECT;
 }
@@ -89,8 +92,6 @@ enum a64_next a64_wfe(struct a64_cpu *cpu, uint32_t insn)
     }
     if (cpu->el == 0 && !(cpu->sys.sctlr_el1 & SCTLR_NTWE))
         return a64_exception(cpu, A64_EC_WFX, ISS_CV_COND | TI_WFE, 0);
-    if (a64_lines(cpu))
-        return A64_NEXT;
     return relax(cpu);
 }
 
