@@ -1,0 +1,25 @@
+/*
+ * What differs between hosts: threads' names, numbers and accounts. One file
+ * per platform, the same functions in each.
+ */
+#ifndef LULL_VMM_HOST_H
+#define LULL_VMM_HOST_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Name the calling thread `what-index`. */
+void host_thread_name(const char *what, unsigned index);
+/* The host's number for the calling thread; 0 when it has none. */
+int64_t host_thread_id(void);
+
+/* CPU time of a live thread of this process, ns. */
+uint64_t host_thread_cpu_ns(pthread_t thread);
+/* Voluntary context switches of a live thread: it slept, and was woken. False
+ * when the host does not tell. */
+bool host_thread_switches(int64_t thread_id, uint64_t *voluntary);
+/* Memory of this process in RAM now; 0 when the host does not tell. */
+uint64_t host_resident_bytes(void);
+
+#endif

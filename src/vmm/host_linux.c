@@ -1,0 +1,65 @@
+/*
+ * Linux: thread CPU clocks, and /proc for what has no call.
+ */
+#include "host.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void host_thread_name(const char *what, unsigned index)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "%s-%u", what, index);
+    pthread_setname_np(pthread_self(), name);
+}
+
+int64_t host_thread_id(void)
+{
+    return gettid();
+}
+
+uint64_t host_thread_cpu_ns(pthread_t thread)
+{
+    struct timespec time;
+    clockid_t clock;
+
+    if (pthread_getcpuclockid(thread, &clock) != 0 ||
+        clock_gettime(clock, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+bool host_thread_switches(int64_t thread_id, uint64_t *voluntary)
+{
+    char line[128], path[64];
+    bool found = false;
+    FILE *status;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%" PRId64 "/status",
+             thread_id);
+    status = fopen(path, "re");
+    if (status == NULL)
+        return false;
+    while (!found && fgets(line, sizeof(line), status) != NULL)
+        found =
+            sscanf(line, "voluntary_ctxt_switches: %" SCNu64, voluntary) == 1;
+    fclose(status);
+    return found;
+}
+
+uint64_t host_resident_bytes(void)
+{
+    uint64_t total, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+
+    if (statm == NULL)
+        return 0;
+    if (fscanf(statm, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
+        resident = 0;
+    fclose(statm);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}

@@ -1,0 +1,249 @@
+/*
+ * QMP commands, one function each, found by table.
+ *
+ * A command returns what goes under "return"; one that cannot be done fills
+ * in the error instead. Arguments that a command does not have are refused,
+ * so that a misspelt one is not silently nothing.
+ */
+#include "qmp.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control_server.h"
+#include "machine.h"
+
+struct refusal {
+    const char *class;
+    char text[256];
+};
+
+static json_t *version(void)
+{
+    int major = 0, minor = 0, micro = 0;
+
+    sscanf(LULL_VERSION, "%d.%d.%d", &major, &minor, &micro);
+    /* The key is the protocol's; clients look for it. */
+    return json_pack("{s:{s:i,s:i,s:i},s:s}", "qemu", "major", major, "minor",
+                     minor, "micro", micro, "package", "lull " LULL_VERSION);
+}
+
+json_t *qmp_greeting(void)
+{
+    return json_pack("{s:{s:o,s:[]}}", "QMP", "version", version(),
+                     "capabilities");
+}
+
+json_t *qmp_event(const char *event, json_t *data)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return json_pack("{s:{s:I,s:I},s:s,s:O*}", "timestamp", "seconds",
+                     (json_int_t)now.tv_sec, "microseconds",
+                     (json_int_t)(now.tv_nsec / 1000), "event", event, "data",
+                     data);
+}
+
+json_t *qmp_error(const json_t *id, const char *class, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return json_pack("{s:{s:s,s:s},s:O*}", "error", "class", class, "desc",
+                     text, "id", (json_t *)id);
+}
+
+/* ---- the commands
+ * -------------------------------------------------------------- */
+
+static json_t *nothing(void)
+{
+    return json_object();
+}
+
+static json_t *do_capabilities(struct lull_vm *vm, struct refusal *refusal)
+{
+    return nothing();
+}
+
+static json_t *do_query_status(struct lull_vm *vm, struct refusal *refusal)
+{
+    bool panicked = atomic_load(&vm->panicked);
+    const char *status = vm->paused ? "paused"
+                         : panicked ? "guest-panicked"
+                                    : "running";
+
+    return json_pack("{s:s,s:b,s:b}", "status", status, "running", !vm->paused,
+                     "singlestep", 0);
+}
+
+static json_t *do_query_version(struct lull_vm *vm, struct refusal *refusal)
+{
+    return version();
+}
+
+static json_t *do_query_name(struct lull_vm *vm, struct refusal *refusal)
+{
+    return json_pack("{s:s}", "name", vm->config.name);
+}
+
+static json_t *do_query_cpus(struct lull_vm *vm, struct refusal *refusal)
+{
+    json_t *list = json_array();
+    unsigned i;
+
+    for (i = 0; i < vm->config.cpus; i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "/machine/cpu[%u]", i);
+        json_array_append_new(
+            list, json_pack("{s:i,s:s,s:I,s:s,s:{s:i}}", "cpu-index", (int)i,
+                            "qom-path", path, "thread-id",
+                            (json_int_t)atomic_load(&vm->vcpu[i].thread_id),
+                            "target", "aarch64", "props", "core-id", (int)i));
+    }
+    return list;
+}
+
+static json_t *do_stop(struct lull_vm *vm, struct refusal *refusal)
+{
+    vm_pause(vm);
+    return nothing();
+}
+
+static json_t *do_cont(struct lull_vm *vm, struct refusal *refusal)
+{
+    vm_resume(vm);
+    return nothing();
+}
+
+static json_t *do_powerdown(struct lull_vm *vm, struct refusal *refusal)
+{
+    refusal->class = "GenericError";
+    snprintf(refusal->text, sizeof(refusal->text),
+             "unsupported: this machine has no power key; power off from "
+             "within the guest, or use quit");
+    return NULL;
+}
+
+static json_t *do_reset(struct lull_vm *vm, struct refusal *refusal)
+{
+    vm_reset(vm);
+    return nothing();
+}
+
+static json_t *do_quit(struct lull_vm *vm, struct refusal *refusal)
+{
+    vm_end(vm, LULL_END_QUIT, "%s", "");
+    return nothing();
+}
+
+static json_t *do_stats(struct lull_vm *vm, struct refusal *refusal)
+{
+    return stats_json(vm);
+}
+
+static json_t *do_query_commands(struct lull_vm *vm, struct refusal *refusal);
+
+static const struct command {
+    const char *name;
+    json_t *(*run)(struct lull_vm *vm, struct refusal *refusal);
+} commands[] = {
+    {"qmp_capabilities", do_capabilities},
+    {"query-status", do_query_status},
+    {"query-version", do_query_version},
+    {"query-commands", do_query_commands},
+    {"query-name", do_query_name},
+    {"query-cpus-fast", do_query_cpus},
+    {"stop", do_stop},
+    {"cont", do_cont},
+    {"system_powerdown", do_powerdown},
+    {"system_reset", do_reset},
+    {"quit", do_quit},
+    {"x-lull-stats", do_stats},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static json_t *do_query_commands(struct lull_vm *vm, struct refusal *refusal)
+{
+    json_t *list = json_array();
+    size_t i;
+
+    for (i = 0; i < COMMANDS; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s}", "name", commands[i].name));
+    return list;
+}
+
+/* ---- messages
+ * ------------------------------------------------------------------ */
+
+static const struct command *command_named(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static json_t *run(struct lull_vm *vm, const struct command *command,
+                   const json_t *id)
+{
+    struct refusal refusal = {0};
+    json_t *result = command->run(vm, &refusal);
+
+    if (result == NULL)
+        return qmp_error(id, refusal.class, "%s", refusal.text);
+    return json_pack("{s:o,s:O*}", "return", result, "id", (json_t *)id);
+}
+
+/* qmp_capabilities may list those it enables; we offer none. */
+static const char *unknown_argument(const struct command *command,
+                                    const json_t *arguments)
+{
+    const char *key =
+        json_object_iter_key(json_object_iter((json_t *)(uintptr_t)arguments));
+
+    if (key != NULL && command->run == do_capabilities &&
+        strcmp(key, "enable") == 0)
+        return NULL;
+    return key;
+}
+
+json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message)
+{
+    const json_t *id = json_object_get(message, "id");
+    const json_t *arguments = json_object_get(message, "arguments");
+    const char *name = json_string_value(json_object_get(message, "execute"));
+    const struct command *command;
+    const char *unknown;
+
+    if (name == NULL)
+        return qmp_error(id, "GenericError",
+                         "a command is an object with a string \"execute\"");
+    command = command_named(name);
+    if (!*negotiated && (command == NULL || command->run != do_capabilities))
+        return qmp_error(id, "CommandNotFound",
+                         "Expecting capabilities negotiation with "
+                         "'qmp_capabilities'");
+    if (command == NULL)
+        return qmp_error(id, "CommandNotFound",
+                         "The command %.100s has not been found", name);
+    if (arguments != NULL && !json_is_object(arguments))
+        return qmp_error(id, "GenericError", "\"arguments\" must be an object");
+    unknown = unknown_argument(command, arguments);
+    if (unknown != NULL)
+        return qmp_error(id, "GenericError", "Parameter '%.100s' is unexpected",
+                         unknown);
+    *negotiated = true;
+    return run(vm, command, id);
+}

@@ -1,0 +1,27 @@
+/*
+ * The commands of the control protocol: a message in, a message out. QMP's
+ * names and forms; QEMU's documentation describes them.
+ */
+#ifndef LULL_VMM_QMP_H
+#define LULL_VMM_QMP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct lull_vm;
+
+/* What a client is told first. The caller frees the result, as of all here. */
+json_t *qmp_greeting(void);
+
+/* The answer to one message; sets *negotiated when it is qmp_capabilities,
+ * without which nothing else is allowed. */
+json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message);
+
+/* An error for the command with this id (or NULL). */
+__attribute__((format(printf, 3, 4))) json_t *
+qmp_error(const json_t *id, const char *class, const char *format, ...);
+
+/* An event; `data` stays the caller's and may be NULL. */
+json_t *qmp_event(const char *event, json_t *data);
+
+#endif

@@ -1,0 +1,227 @@
+/*
+ * The counters of a running VM as one JSON object (x-lull-stats).
+ *
+ * Everything is read while it changes: each number is right, together they
+ * are a moment's blur. Reading costs the loop's thread some microseconds and
+ * the vCPUs nothing; nobody samples when nobody asks. What a rate is, and
+ * over which time, is the asker's choice: he asks twice and subtracts.
+ */
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control_server.h"
+#include "host.h"
+#include "machine.h"
+
+static void set_count(json_t *object, const char *name, uint64_t value)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static uint64_t process_cpu_ns(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static json_t *process_json(void)
+{
+    json_t *process = json_object();
+    struct rusage usage = {0};
+
+    getrusage(RUSAGE_SELF, &usage);
+    set_count(process, "pid", (uint64_t)getpid());
+    set_count(process, "cpu_ns", process_cpu_ns());
+    set_count(process, "voluntary_switches", (uint64_t)usage.ru_nvcsw);
+    set_count(process, "involuntary_switches", (uint64_t)usage.ru_nivcsw);
+    set_count(process, "resident_bytes", host_resident_bytes());
+    return process;
+}
+
+static json_t *settings_json(const struct lull_vm_config *config)
+{
+    json_t *settings = json_object();
+    size_t i;
+
+    for (i = 0; i < config->setting_count; i++)
+        json_object_set_new(settings, config->settings[i].name,
+                            json_pack("{s:s,s:s}", "value",
+                                      config->settings[i].value, "source",
+                                      config->settings[i].source));
+    return settings;
+}
+
+/* ---- one vCPU
+ * ------------------------------------------------------------------- */
+
+static json_t *exits_json(const struct vcpu_counters *counters)
+{
+    json_t *exits = json_object();
+
+#define COUNTER(name) set_count(exits, #name, counted(&counters->name));
+    VCPU_COUNTERS(COUNTER)
+#undef COUNTER
+    return exits;
+}
+
+/* Only the buckets up to the last one in use. */
+static json_t *histogram_json(const uint64_t *buckets)
+{
+    json_t *list = json_array();
+    unsigned used = IDLE_HIST_BUCKETS, i;
+
+    while (used > 0 && buckets[used - 1] == 0)
+        used--;
+    for (i = 0; i < used; i++)
+        json_array_append_new(list, json_integer((json_int_t)buckets[i]));
+    return list;
+}
+
+static json_t *idle_states_json(const struct idle_stats *stats)
+{
+    static const char *const names[IDLE_STATES] = {
+        "pending", "poll", "spin", "park_deadline", "park", "sliced",
+    };
+    json_t *states = json_object();
+    unsigned i;
+
+    for (i = 0; i < IDLE_STATES; i++)
+        json_object_set_new(
+            states, names[i],
+            json_pack("{s:I,s:I}", "entries", (json_int_t)stats->entries[i],
+                      "residency_ns", (json_int_t)stats->residency_ns[i]));
+    return states;
+}
+
+static json_t *wakes_json(const struct idle_stats *stats)
+{
+    json_t *wakes = json_object();
+
+    set_count(wakes, "irq", stats->wakes_irq);
+    set_count(wakes, "ipi", stats->wakes_ipi);
+    set_count(wakes, "timer", stats->wakes_timer);
+    set_count(wakes, "stop", stats->wakes_stop);
+    set_count(wakes, "pause", stats->wakes_pause);
+    set_count(wakes, "work", stats->wakes_work);
+    set_count(wakes, "stray", stats->wakes_stray);
+    set_count(wakes, "eagain", stats->wakes_eagain);
+    set_count(wakes, "backstop", stats->wakes_backstop);
+    return wakes;
+}
+
+static json_t *idle_json(const struct idle_vcpu *idle)
+{
+    struct idle_stats stats;
+    json_t *json = json_object();
+
+    idle_stats_read(idle, &stats);
+    json_object_set_new(json, "states", idle_states_json(&stats));
+    json_object_set_new(json, "wakes", wakes_json(&stats));
+    set_count(json, "kicks", stats.kicks);
+    set_count(json, "kicks_coalesced", stats.kicks_coalesced);
+    set_count(json, "wake_syscalls", stats.wake_syscalls);
+    set_count(json, "forced_exits", stats.forced_exits);
+    set_count(json, "poll_hits", stats.poll_hits);
+    set_count(json, "poll_misses", stats.poll_misses);
+    set_count(json, "poll_ns", stats.poll_ns);
+    set_count(json, "budget_spent_ns", stats.budget_spent_ns);
+    set_count(json, "budget_denied", stats.budget_denied);
+    json_object_set_new(json, "timer_late", histogram_json(stats.timer_late));
+    json_object_set_new(json, "timer_early", histogram_json(stats.timer_early));
+    json_object_set_new(json, "kick_to_run", histogram_json(stats.kick_to_run));
+    json_object_set_new(json, "idle_length", histogram_json(stats.idle_length));
+    json_object_set_new(json, "margin_ns", histogram_json(stats.margin_ns));
+    return json;
+}
+
+static const char *power_name(enum psci_power power)
+{
+    return power == PSCI_ON ? "on" : power == PSCI_OFF ? "off" : "starting";
+}
+
+static json_t *vcpu_json(struct vcpu *vcpu)
+{
+    json_t *json = json_object();
+    int64_t thread_id = atomic_load(&vcpu->thread_id);
+    uint64_t switches = 0;
+
+    set_count(json, "index", vcpu->index);
+    json_object_set_new(json, "power",
+                        json_string(power_name(atomic_load(&vcpu->power))));
+    set_count(json, "thread_id", (uint64_t)thread_id);
+    set_count(json, "cpu_ns",
+              vcpu->started ? host_thread_cpu_ns(vcpu->thread) : 0);
+    if (vcpu->started && host_thread_switches(thread_id, &switches))
+        set_count(json, "voluntary_switches", switches);
+    json_object_set_new(json, "exits", exits_json(&vcpu->counters));
+    set_count(json, "timer_raised", counted(&vcpu->counters.timer_raised));
+    set_count(json, "undefined_sysregs",
+              counted(&vcpu->counters.undefined_sysregs));
+    set_count(json, "last_undefined_sysreg",
+              atomic_load_explicit(&vcpu->counters.last_undefined,
+                                   memory_order_relaxed));
+    json_object_set_new(json, "idle", idle_json(vcpu->idle));
+    return json;
+}
+
+/* ---- devices, and all of it
+ * ------------------------------------------------------ */
+
+static json_t *devices_json(struct lull_vm *vm)
+{
+    struct lull_pl011_stats uart = lull_pl011_stats(vm->uart);
+    struct lull_console_stats console = lull_console_stats(vm->console);
+    struct lull_virtio_stats rng = lull_virtio_stats(vm->rng);
+    json_t *devices = json_object();
+
+    json_object_set_new(devices, "uart",
+                        json_pack("{s:I,s:I,s:I}", "tx_bytes",
+                                  (json_int_t)uart.tx_bytes, "rx_bytes",
+                                  (json_int_t)uart.rx_bytes, "tx_lost_bytes",
+                                  (json_int_t)uart.tx_lost_bytes));
+    json_object_set_new(devices, "console",
+                        json_pack("{s:I,s:I,s:I,s:I}", "out_bytes",
+                                  (json_int_t)console.out_bytes, "out_writes",
+                                  (json_int_t)console.out_writes, "in_bytes",
+                                  (json_int_t)console.in_bytes, "lost_bytes",
+                                  (json_int_t)console.lost_bytes));
+    json_object_set_new(devices, "rng",
+                        json_pack("{s:I,s:I,s:I}", "notifies",
+                                  (json_int_t)rng.notifies, "interrupts",
+                                  (json_int_t)rng.interrupts, "broken",
+                                  (json_int_t)rng.broken));
+    return devices;
+}
+
+json_t *stats_json(struct lull_vm *vm)
+{
+    json_t *stats = json_object(), *cpus = json_array();
+    uint64_t now = idle_now_ns();
+    char policy[64];
+    unsigned i;
+
+    idle_policy_format(&vm->config.idle, policy, sizeof(policy));
+    json_object_set_new(stats, "name", json_string(vm->config.name));
+    json_object_set_new(stats, "version", json_string(LULL_VERSION));
+    json_object_set_new(stats, "status",
+                        json_string(vm->paused ? "paused" : "running"));
+    json_object_set_new(stats, "panicked",
+                        json_boolean(atomic_load(&vm->panicked)));
+    set_count(stats, "now_ns", now);
+    set_count(stats, "uptime_ns", now - vm->started_ns);
+    json_object_set_new(stats, "gic", json_string("vmm"));
+    json_object_set_new(stats, "policy", json_string(policy));
+    set_count(stats, "vcpus", vm->config.cpus);
+    set_count(stats, "memory_bytes", vm->config.memory_bytes);
+    set_count(stats, "resets", vm->resets);
+    json_object_set_new(stats, "settings", settings_json(&vm->config));
+    json_object_set_new(stats, "process", process_json());
+    for (i = 0; i < vm->config.cpus; i++)
+        json_array_append_new(cpus, vcpu_json(&vm->vcpu[i]));
+    json_object_set_new(stats, "cpus", cpus);
+    json_object_set_new(stats, "devices", devices_json(vm));
+    return stats;
+}
