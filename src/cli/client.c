@@ -1,0 +1,284 @@
+/*
+ * The client's half of QMP. Calls block, for at most TIMEOUT_S: a VM answers
+ * in microseconds, and one that does not is stuck, which is worth an error
+ * line rather than a command that hangs.
+ */
+#include "client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lull/control.h"
+
+enum { TIMEOUT_S = 10, ERR_BYTES = 256 };
+
+struct client {
+    int fd;
+    char name[80];
+    char *in; /* what was received and not used yet */
+    size_t in_len, in_room;
+};
+
+static bool failed(char *err, size_t err_bytes, const struct client *client,
+                   const char *what)
+{
+    snprintf(err, err_bytes, "%s: %s", client->name, what);
+    return false;
+}
+
+/* ---- messages
+ * ------------------------------------------------------------------ */
+
+static bool receive_more(struct client *client, char *err, size_t err_bytes)
+{
+    ssize_t n;
+
+    if (client->in_room - client->in_len < 4096) {
+        size_t room = client->in_room * 2 + 16384;
+        char *in = realloc(client->in, room);
+
+        if (in == NULL)
+            return failed(err, err_bytes, client, "no memory");
+        client->in = in;
+        client->in_room = room;
+    }
+    do
+        n = recv(client->fd, client->in + client->in_len,
+                 client->in_room - client->in_len, 0);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return failed(err, err_bytes, client, "the VM has ended");
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return failed(err, err_bytes, client, "the VM does not answer");
+    if (n < 0)
+        return failed(err, err_bytes, client, strerror(errno));
+    client->in_len += (size_t)n;
+    return true;
+}
+
+/* The next message, a line each; the caller releases it. */
+static json_t *receive(struct client *client, char *err, size_t err_bytes)
+{
+    for (;;) {
+        char *end = client->in_len == 0
+                        ? NULL
+                        : memchr(client->in, '\n', client->in_len);
+        json_t *message;
+        size_t used;
+
+        if (end == NULL) {
+            if (!receive_more(client, err, err_bytes))
+                return NULL;
+            continue;
+        }
+        used = (size_t)(end + 1 - client->in);
+        message = json_loadb(client->in, used, 0, NULL);
+        client->in_len -= used;
+        memmove(client->in, end + 1, client->in_len);
+        if (message == NULL)
+            failed(err, err_bytes, client, "the VM's answer makes no sense");
+        return message;
+    }
+}
+
+static bool send_all(struct client *client, const char *text, char *err,
+                     size_t err_bytes)
+{
+    size_t len = strlen(text);
+
+    while (len > 0) {
+        ssize_t n = send(client->fd, text, len, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return failed(err, err_bytes, client, strerror(errno));
+        text += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+json_t *client_ask(struct client *client, const char *command, char *err,
+                   size_t err_bytes)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "{\"execute\":\"%s\"}\n", command);
+    if (!send_all(client, text, err, err_bytes))
+        return NULL;
+    for (;;) {
+        json_t *message = receive(client, err, err_bytes);
+        json_t *result, *error;
+
+        if (message == NULL)
+            return NULL;
+        result = json_incref(json_object_get(message, "return"));
+        error = json_object_get(message, "error");
+        if (error != NULL) {
+            const char *desc =
+                json_string_value(json_object_get(error, "desc"));
+
+            failed(err, err_bytes, client, desc == NULL ? "refused" : desc);
+        }
+        json_decref(message);
+        if (result != NULL || error != NULL)
+            return result;
+    }
+}
+
+/* ---- the connection
+ * ------------------------------------------------------------- */
+
+static bool shake_hands(struct client *client, char *err, size_t err_bytes)
+{
+    json_t *greeting = receive(client, err, err_bytes);
+    bool ok = json_object_get(greeting, "QMP") != NULL;
+    json_t *answer;
+
+    if (greeting != NULL && !ok)
+        failed(err, err_bytes, client, "this is no VM's control socket");
+    json_decref(greeting);
+    if (!ok)
+        return false;
+    answer = client_ask(client, "qmp_capabilities", err, err_bytes);
+    json_decref(answer);
+    return answer != NULL;
+}
+
+struct client *client_open(const char *name, char *err, size_t err_bytes)
+{
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    struct client *client = calloc(1, sizeof(*client));
+
+    if (client == NULL) {
+        snprintf(err, err_bytes, "no memory");
+        return NULL;
+    }
+    snprintf(client->name, sizeof(client->name), "%s", name);
+    client->fd = lull_control_connect(name, err, err_bytes);
+    if (client->fd < 0) {
+        free(client);
+        return NULL;
+    }
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    if (shake_hands(client, err, err_bytes))
+        return client;
+    client_close(client);
+    return NULL;
+}
+
+void client_close(struct client *client)
+{
+    close(client->fd);
+    free(client->in);
+    free(client);
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+bool client_wait_closed(struct client *client, double seconds)
+{
+    double end = seconds_now() + seconds;
+
+    for (;;) {
+        struct pollfd fd = {.fd = client->fd, .events = POLLIN};
+        double left = end - seconds_now();
+        char bytes[4096];
+        int ready = poll(&fd, 1, left < 0 ? 0 : (int)(left * 1000) + 1);
+        ssize_t n;
+
+        if (ready > 0) {
+            n = recv(client->fd, bytes, sizeof(bytes), 0);
+            if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+                return true;
+        }
+        if (left < 0)
+            return false;
+    }
+}
+
+/* ---- who is there
+ * --------------------------------------------------------------- */
+
+static bool answers(const char *name)
+{
+    char err[ERR_BYTES];
+    int fd = lull_control_connect(name, err, sizeof(err));
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* NAME of a file NAME.sock, to be freed; NULL for any other file. */
+static char *name_of(const char *file)
+{
+    size_t len = strlen(file), suffix = strlen(LULL_CONTROL_SUFFIX);
+
+    if (len <= suffix || strcmp(file + len - suffix, LULL_CONTROL_SUFFIX) != 0)
+        return NULL;
+    return strndup(file, len - suffix);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **client_names(void)
+{
+    char **names = calloc(1, sizeof(*names));
+    char dir[PATH_MAX];
+    size_t count = 0;
+    struct dirent *file;
+    DIR *list = lull_control_dir(dir, sizeof(dir)) ? opendir(dir) : NULL;
+
+    while (names != NULL && list != NULL && (file = readdir(list)) != NULL) {
+        char *name = name_of(file->d_name);
+        char **more;
+
+        if (name == NULL || !answers(name)) {
+            free(name);
+            continue;
+        }
+        more = realloc(names, (count + 2) * sizeof(*names));
+        if (more == NULL) {
+            free(name);
+            break;
+        }
+        names = more;
+        names[count++] = name;
+        names[count] = NULL;
+    }
+    if (list != NULL)
+        closedir(list);
+    if (count > 1)
+        qsort(names, count, sizeof(*names), compare);
+    return names;
+}
+
+void client_free_names(char **names)
+{
+    size_t i;
+
+    for (i = 0; names != NULL && names[i] != NULL; i++)
+        free(names[i]);
+    free(names);
+}

@@ -1,0 +1,35 @@
+/*
+ * A client of a VM's control socket: connect, ask, get the answer.
+ */
+#ifndef LULL_CLI_CLIENT_H
+#define LULL_CLI_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct client;
+
+/* Connect to the VM `name` and shake hands. NULL and one line in err. */
+struct client *client_open(const char *name, char *err, size_t err_bytes);
+void client_close(struct client *client);
+
+/*
+ * Run a command without arguments: what stood under "return", which the
+ * caller releases, or NULL and one line in err. Events in between are passed
+ * over.
+ */
+json_t *client_ask(struct client *client, const char *command, char *err,
+                   size_t err_bytes);
+
+/* Wait until the VM closes the connection; false after `seconds`. */
+bool client_wait_closed(struct client *client, double seconds);
+
+/*
+ * Names of running VMs, sorted, in a NULL-terminated array freed as one with
+ * client_free_names. Sockets that nobody answers are left out.
+ */
+char **client_names(void);
+void client_free_names(char **names);
+
+#endif

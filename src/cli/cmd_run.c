@@ -1,0 +1,334 @@
+/*
+ * `lull run`: a guest in this terminal, until it powers off.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "lull/vm.h"
+
+static const char help[] =
+    "Usage: lull run --kernel FILE [OPTION...]\n"
+    "\n"
+    "Runs an arm64 guest in this terminal until it powers off.\n"
+    "\n"
+    "  --kernel FILE     arm64 Image (plain, gzip, zstd, EFI zboot), ELF or\n"
+    "                    raw program\n"
+    "  --initrd FILE     initial RAM disk\n"
+    "  --append TEXT     kernel command line\n"
+    "  --cpus N          virtual CPUs, 1 to 64 (1)\n"
+    "  --memory SIZE     512M, 1G, or a number of MiB (512M)\n"
+    "  --console WHERE   stdio, none, file:PATH or unix:PATH (stdio)\n"
+    "  --name NAME       what other commands call this VM (vm-PID)\n"
+    "  --idle POLICY     what to do while the guest waits: park, halt or "
+    "spin,\n"
+    "                    with ,key=value settings (park; see lull-run(1))\n"
+    "  --gic WHO         who keeps the interrupt controller: vmm or framework\n"
+    "                    (vmm)\n"
+    "  --no-reboot       end when the guest resets or its kernel panics\n"
+    "  --help            this text\n"
+    "\n"
+    "LULL_IDLE in the environment stands for --idle; the option wins.\n"
+    "On a terminal, Ctrl-A x ends the VM and Ctrl-A h lists the keys.\n"
+    "\n"
+    "Exit codes: 0 the guest powered off or was stopped, 130 after Ctrl-C,\n"
+    "1 a bad option or file, 3 the guest crashed, or reset with --no-reboot.\n";
+
+/* Settings as stat shows them; their order in the array. */
+enum setting { CPUS, MEMORY, CONSOLE, IDLE, GIC, REBOOT, SETTINGS };
+
+struct run {
+    struct lull_vm_config config;
+    struct lull_setting settings[SETTINGS];
+    char name[32], policy[64], cpus[16], memory[32];
+    bool help;
+};
+
+/* ---- options
+ * ------------------------------------------------------------------ */
+
+static int bad(const char *format, const char *value)
+{
+    cli_fail("run", format, value);
+    return -1;
+}
+
+static int set_idle(struct run *run, const char *text, const char *source)
+{
+    char err[LULL_ERROR_BYTES];
+
+    if (!idle_policy_parse(text, &run->config.idle, err, sizeof(err))) {
+        cli_fail("run", "%s %s: %s", source, text, err);
+        return -1;
+    }
+    run->settings[IDLE].source = source;
+    return 0;
+}
+
+static int set_gic(struct run *run, const char *value)
+{
+    if (strcmp(value, "vmm") == 0)
+        run->config.gic = LULL_GIC_VMM;
+    else if (strcmp(value, "framework") == 0)
+        run->config.gic = LULL_GIC_FRAMEWORK;
+    else
+        return bad("--gic %s: give vmm or framework", value);
+    run->settings[GIC].value = value;
+    run->settings[GIC].source = "--gic";
+    return 0;
+}
+
+static int set_cpus(struct run *run, const char *value)
+{
+    uint64_t cpus;
+
+    if (!cli_number(value, 1, LULL_CPUS_MAX, &cpus))
+        return bad("--cpus %s: give 1 to 64", value);
+    run->config.cpus = (unsigned)cpus;
+    run->settings[CPUS].source = "--cpus";
+    return 0;
+}
+
+static int set_memory(struct run *run, const char *value)
+{
+    uint64_t bytes;
+
+    if (!cli_size(value, &bytes))
+        return bad("--memory %s: give a size like 512M or 1G", value);
+    if (bytes < LULL_MEMORY_MIN || bytes % (1 << 20) != 0)
+        return bad("--memory %s: give at least 32M, in whole MiB", value);
+    run->config.memory_bytes = bytes;
+    run->settings[MEMORY].source = "--memory";
+    return 0;
+}
+
+enum option_id {
+    OPT_KERNEL = 256,
+    OPT_INITRD,
+    OPT_APPEND,
+    OPT_CPUS,
+    OPT_MEMORY,
+    OPT_CONSOLE,
+    OPT_NAME,
+    OPT_IDLE,
+    OPT_GIC,
+    OPT_NO_REBOOT,
+    OPT_HELP,
+};
+
+static const struct option options[] = {
+    {"kernel", required_argument, NULL, OPT_KERNEL},
+    {"initrd", required_argument, NULL, OPT_INITRD},
+    {"append", required_argument, NULL, OPT_APPEND},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"console", required_argument, NULL, OPT_CONSOLE},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"idle", required_argument, NULL, OPT_IDLE},
+    {"gic", required_argument, NULL, OPT_GIC},
+    {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+/* 0, or -1 and the error was reported. */
+static int set_option(struct run *run, int option, const char *value)
+{
+    struct lull_vm_config *config = &run->config;
+
+    switch (option) {
+    case OPT_KERNEL:
+        config->kernel = value;
+        return 0;
+    case OPT_INITRD:
+        config->initrd = value;
+        return 0;
+    case OPT_APPEND:
+        config->append = value;
+        return 0;
+    case OPT_CPUS:
+        return set_cpus(run, value);
+    case OPT_MEMORY:
+        return set_memory(run, value);
+    case OPT_CONSOLE:
+        config->console = value;
+        run->settings[CONSOLE].source = "--console";
+        return 0;
+    case OPT_NAME:
+        config->name = value;
+        return 0;
+    case OPT_IDLE:
+        return set_idle(run, value, "--idle");
+    case OPT_GIC:
+        return set_gic(run, value);
+    case OPT_NO_REBOOT:
+        config->no_reboot = true;
+        run->settings[REBOOT] =
+            (struct lull_setting){"reboot", "no", "--no-reboot"};
+        return 0;
+    case OPT_HELP:
+        run->help = true;
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+static void defaults(struct run *run)
+{
+    static const struct lull_setting settings[SETTINGS] = {
+        [CPUS] = {"cpus", NULL, "default"},
+        [MEMORY] = {"memory", NULL, "default"},
+        [CONSOLE] = {"console", NULL, "default"},
+        [IDLE] = {"idle", NULL, "default"},
+        [GIC] = {"gic", "vmm", "default"},
+        [REBOOT] = {"reboot", "yes", "default"},
+    };
+
+    memcpy(run->settings, settings, sizeof(settings));
+    snprintf(run->name, sizeof(run->name), "vm-%ld", (long)getpid());
+    run->config = (struct lull_vm_config){
+        .name = run->name,
+        .console = "stdio",
+        .cpus = 1,
+        .memory_bytes = 512ULL << 20,
+        .gic = LULL_GIC_VMM,
+        .settings = run->settings,
+        .setting_count = SETTINGS,
+    };
+}
+
+/* The values as stat will print them, once all options are known. */
+static void settle(struct run *run)
+{
+    idle_policy_format(&run->config.idle, run->policy, sizeof(run->policy));
+    snprintf(run->cpus, sizeof(run->cpus), "%u", run->config.cpus);
+    snprintf(run->memory, sizeof(run->memory), "%lluM",
+             (unsigned long long)(run->config.memory_bytes >> 20));
+    run->settings[IDLE].value = run->policy;
+    run->settings[CPUS].value = run->cpus;
+    run->settings[MEMORY].value = run->memory;
+    run->settings[CONSOLE].value = run->config.console;
+}
+
+/* The policy: the option, else the environment, else the first there is. */
+static int settle_idle(struct run *run)
+{
+    const char *environment = getenv("LULL_IDLE");
+
+    if (strcmp(run->settings[IDLE].source, "default") != 0)
+        return 0;
+    if (environment != NULL && environment[0] != '\0')
+        return set_idle(run, environment, "LULL_IDLE");
+    return set_idle(run, idle_policy_names()[0], "default");
+}
+
+static int parse(struct run *run, int argc, char **argv)
+{
+    int option;
+
+    defaults(run);
+    while ((option = cli_option("run", argc, argv, options)) != -1)
+        if (option == '?' || set_option(run, option, optarg) != 0)
+            return -1;
+    if (run->help)
+        return 0;
+    if (optind < argc)
+        return bad("%s: not an option; see `lull run --help`", argv[optind]);
+    if (run->config.kernel == NULL)
+        return bad("%s: missing; give the file to boot", "--kernel");
+    if (settle_idle(run) != 0)
+        return -1;
+    settle(run);
+    return 0;
+}
+
+/* ---- running
+ * ------------------------------------------------------------------- */
+
+static struct lull_vm *running;
+static volatile sig_atomic_t signal_seen;
+
+static void on_signal(int number)
+{
+    signal_seen = number;
+    lull_vm_interrupt(running);
+}
+
+static void catch_signals(void (*handler)(int))
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    size_t i;
+
+    sigemptyset(&action.sa_mask);
+    for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+/* The terminal may be raw: then a line needs its own carriage return. */
+static void show(const char *line)
+{
+    fprintf(stderr, "lull: %s%s\n", line, isatty(2) ? "\r" : "");
+}
+
+static void on_notice(void *opaque, const char *line)
+{
+    show(line);
+}
+
+static int exit_code(enum lull_vm_end end, bool panicked)
+{
+    switch (end) {
+    case LULL_END_POWEROFF:
+        return CLI_OK;
+    case LULL_END_QUIT:
+        return panicked ? CLI_CRASHED : CLI_OK;
+    case LULL_END_SIGNAL:
+        return CLI_SIGNAL + signal_seen;
+    case LULL_END_RESET:
+    case LULL_END_CRASH:
+        return CLI_CRASHED;
+    case LULL_END_NONE:
+    case LULL_END_HOST_ERROR:
+        break;
+    }
+    return CLI_ERROR;
+}
+
+static int run_vm(const struct run *run)
+{
+    char text[LULL_ERROR_BYTES];
+    enum lull_vm_end end;
+    bool panicked;
+
+    running = lull_vm_new(&run->config, text, sizeof(text));
+    if (running == NULL)
+        return cli_fail("run", "%s", text);
+    catch_signals(on_signal);
+    end = lull_vm_run(running);
+    panicked = lull_vm_panicked(running);
+    snprintf(text, sizeof(text), "%s", lull_vm_end_text(running));
+    /* From here on there is nothing left to interrupt, and little to wait
+     * for; the terminal is still to be given back. */
+    catch_signals(SIG_IGN);
+    lull_vm_free(running);
+    if (text[0] != '\0')
+        fprintf(stderr, "lull: %s: %s\n", run->config.name, text);
+    return exit_code(end, panicked);
+}
+
+int cmd_run(int argc, char **argv)
+{
+    static struct run run;
+
+    if (parse(&run, argc, argv) != 0)
+        return CLI_ERROR;
+    if (run.help)
+        return cli_help(help);
+    run.config.notice = on_notice;
+    return run_vm(&run);
+}
