@@ -24,9 +24,9 @@ struct lull_chardev_user {
 /* The host's end. Any thread may call, also with the device's lock held. */
 struct lull_chardev {
     /*
-     * Take bytes for the host: returns how many were taken. It takes more
-     * than `room` promised, for guests that do not look at flow control, but
-     * not without bound: what is not taken then is lost.
+     * Take bytes for the host: returns how many were taken, at least what
+     * `room` promised. It takes more than that, for guests that do not look
+     * at flow control, but not without bound: what is not taken is lost.
      */
     size_t (*write)(void *host, const uint8_t *bytes, size_t len);
     /* How many bytes are welcome now; after 0, `drained` will be called. */

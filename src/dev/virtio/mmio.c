@@ -1,0 +1,392 @@
+/*
+ * The memory-mapped transport, version 2 (virtio 1.2, section 4.2): one
+ * window of registers between a driver and a device.
+ *
+ * The driver negotiates features, describes its queues and says DRIVER_OK.
+ * From there on this file is notifications in and interrupts out. A driver
+ * that breaks the rules gets DEVICE_NEEDS_RESET and silence until it resets.
+ */
+#include <stdlib.h>
+
+#include "lull/bits.h"
+#include "virtio.h"
+
+enum {
+    MAGIC_VALUE = 0x000,
+    VERSION = 0x004,
+    DEVICE_ID = 0x008,
+    VENDOR_ID = 0x00c,
+    DEVICE_FEATURES = 0x010,
+    DEVICE_FEATURES_SEL = 0x014,
+    DRIVER_FEATURES = 0x020,
+    DRIVER_FEATURES_SEL = 0x024,
+    QUEUE_SEL = 0x030,
+    QUEUE_NUM_MAX = 0x034,
+    QUEUE_NUM = 0x038,
+    QUEUE_READY = 0x044,
+    QUEUE_NOTIFY = 0x050,
+    INTERRUPT_STATUS = 0x060,
+    INTERRUPT_ACK = 0x064,
+    STATUS = 0x070,
+    QUEUE_DESC_LOW = 0x080,
+    QUEUE_DESC_HIGH = 0x084,
+    QUEUE_DRIVER_LOW = 0x090,
+    QUEUE_DRIVER_HIGH = 0x094,
+    QUEUE_DEVICE_LOW = 0x0a0,
+    QUEUE_DEVICE_HIGH = 0x0a4,
+    SHM_LEN_LOW = 0x0b0,
+    SHM_BASE_HIGH = 0x0bc,
+    CONFIG_GENERATION = 0x0fc,
+    CONFIG = 0x100,
+
+    STATUS_DRIVER_OK = 4,
+    STATUS_FEATURES_OK = 8,
+    STATUS_NEEDS_RESET = 64,
+
+    INTERRUPT_USED = 1,
+    INTERRUPT_CONFIG = 2,
+};
+
+void virtio_lock(struct lull_virtio *dev)
+{
+    pthread_mutex_lock(&dev->lock);
+}
+
+void virtio_unlock(struct lull_virtio *dev)
+{
+    pthread_mutex_unlock(&dev->lock);
+}
+
+bool virtio_running(const struct lull_virtio *dev)
+{
+    return (dev->status & (STATUS_DRIVER_OK | STATUS_NEEDS_RESET)) ==
+           STATUS_DRIVER_OK;
+}
+
+static void raise_interrupt(struct lull_virtio *dev, uint8_t why)
+{
+    dev->interrupt_status |= why;
+    dev->stats.interrupts++;
+    lull_irq_set(&dev->irq, true);
+}
+
+static void break_device(struct lull_virtio *dev)
+{
+    dev->stats.broken++;
+    dev->status |= STATUS_NEEDS_RESET;
+    if (dev->status & STATUS_DRIVER_OK)
+        raise_interrupt(dev, INTERRUPT_CONFIG);
+}
+
+bool virtio_pop(struct lull_virtio *dev, unsigned queue)
+{
+    enum virtq_result result;
+
+    if (!virtio_running(dev))
+        return false;
+    result = virtq_pop(&dev->queue[queue], &dev->chain);
+    if (result == VIRTQ_BROKEN)
+        break_device(dev);
+    return result == VIRTQ_CHAIN;
+}
+
+void virtio_push(struct lull_virtio *dev, unsigned queue, uint16_t head,
+                 uint32_t written)
+{
+    virtq_push(&dev->queue[queue], head, written);
+}
+
+void virtio_interrupt(struct lull_virtio *dev, unsigned queue)
+{
+    if (dev->queue[queue].started && virtq_should_interrupt(&dev->queue[queue]))
+        raise_interrupt(dev, INTERRUPT_USED);
+}
+
+static uint64_t offered(const struct lull_virtio *dev)
+{
+    return dev->type->features | VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX |
+           VIRTIO_F_INDIRECT_DESC;
+}
+
+static void stop_queue(struct lull_virtio *dev, unsigned queue)
+{
+    dev->queue[queue].started = false;
+    if (dev->type->stopped != NULL)
+        dev->type->stopped(dev, queue);
+}
+
+/* Under the lock. */
+static void reset(struct lull_virtio *dev)
+{
+    dev->status = 0;
+    dev->interrupt_status = 0;
+    dev->features_select = 0;
+    dev->driver_features_select = 0;
+    dev->queue_select = 0;
+    dev->driver_features = 0;
+    for (unsigned i = 0; i < dev->type->queues; i++) {
+        stop_queue(dev, i);
+        dev->queue[i] = (struct virtqueue){.size = dev->type->queue_size};
+    }
+    lull_irq_set(&dev->irq, false);
+}
+
+/* The queue that QueueSel names, or NULL. */
+static struct virtqueue *selected(struct lull_virtio *dev)
+{
+    return dev->queue_select < dev->type->queues
+               ? &dev->queue[dev->queue_select]
+               : NULL;
+}
+
+static uint32_t half(uint64_t value, uint32_t select)
+{
+    return select < 2 ? (uint32_t)(value >> (32 * select)) : 0;
+}
+
+static uint32_t read_register(struct lull_virtio *dev, unsigned offset)
+{
+    const struct virtqueue *queue = selected(dev);
+
+    switch (offset) {
+    case MAGIC_VALUE:
+        return 0x74726976; /* "virt" */
+    case VERSION:
+        return 2;
+    case DEVICE_ID:
+        return dev->type->id;
+    case VENDOR_ID:
+        return 0x4c4c554c; /* "LULL" */
+    case DEVICE_FEATURES:
+        return half(offered(dev), dev->features_select);
+    case QUEUE_NUM_MAX:
+        return queue != NULL ? dev->type->queue_size : 0;
+    case QUEUE_READY:
+        return queue != NULL && queue->started;
+    case INTERRUPT_STATUS:
+        return dev->interrupt_status;
+    case STATUS:
+        return dev->status;
+    case CONFIG_GENERATION: /* no configuration ever changes by itself */
+        return 0;
+    default: /* no shared memory: length and base are all ones */
+        return offset >= SHM_LEN_LOW && offset <= SHM_BASE_HIGH ? ~0U : 0;
+    }
+}
+
+/* FEATURES_OK stays clear when the driver asks for what was not offered. */
+static void accept_features(struct lull_virtio *dev, uint8_t *status)
+{
+    if ((dev->driver_features & ~offered(dev)) != 0 ||
+        !(dev->driver_features & VIRTIO_F_VERSION_1)) {
+        *status &= (uint8_t)~STATUS_FEATURES_OK;
+        return;
+    }
+    for (unsigned i = 0; i < dev->type->queues; i++) {
+        dev->queue[i].event_idx =
+            (dev->driver_features & VIRTIO_F_EVENT_IDX) != 0;
+        dev->queue[i].indirect =
+            (dev->driver_features & VIRTIO_F_INDIRECT_DESC) != 0;
+    }
+}
+
+static void write_status(struct lull_virtio *dev, uint8_t value)
+{
+    uint8_t before = dev->status;
+
+    if (value == 0) {
+        reset(dev);
+        return;
+    }
+    /* Bits are added, never taken away, and one of them is ours. */
+    value = (uint8_t)((value & ~STATUS_NEEDS_RESET) | before);
+    if (value & ~before & STATUS_FEATURES_OK)
+        accept_features(dev, &value);
+    if (!(value & STATUS_FEATURES_OK))
+        value &= (uint8_t)~STATUS_DRIVER_OK;
+    dev->status = value;
+    if (!(value & ~before & STATUS_DRIVER_OK))
+        return;
+    for (unsigned i = 0; i < dev->type->queues && virtio_running(dev); i++)
+        dev->type->notify(dev, i);
+}
+
+static void write_ready(struct lull_virtio *dev, bool ready)
+{
+    struct virtqueue *queue = selected(dev);
+
+    if (queue == NULL || !(dev->status & STATUS_FEATURES_OK))
+        return;
+    if (!ready)
+        stop_queue(dev, dev->queue_select);
+    else if (!queue->started && !virtq_start(queue, dev->ram))
+        break_device(dev);
+}
+
+/* What describes a queue, only while the queue is not in use. */
+static void write_queue(struct lull_virtio *dev, unsigned offset,
+                        uint32_t value)
+{
+    struct virtqueue *queue = selected(dev);
+
+    if (queue == NULL || queue->started)
+        return;
+    switch (offset) {
+    case QUEUE_NUM: /* checked when the queue starts */
+        queue->size = value <= dev->type->queue_size ? (uint16_t)value : 0;
+        break;
+    case QUEUE_DESC_LOW:
+        queue->desc_gpa = deposit(queue->desc_gpa, 31, 0, value);
+        break;
+    case QUEUE_DESC_HIGH:
+        queue->desc_gpa = deposit(queue->desc_gpa, 63, 32, value);
+        break;
+    case QUEUE_DRIVER_LOW:
+        queue->avail_gpa = deposit(queue->avail_gpa, 31, 0, value);
+        break;
+    case QUEUE_DRIVER_HIGH:
+        queue->avail_gpa = deposit(queue->avail_gpa, 63, 32, value);
+        break;
+    case QUEUE_DEVICE_LOW:
+        queue->used_gpa = deposit(queue->used_gpa, 31, 0, value);
+        break;
+    case QUEUE_DEVICE_HIGH:
+        queue->used_gpa = deposit(queue->used_gpa, 63, 32, value);
+        break;
+    default:
+        break;
+    }
+}
+
+static void write_features(struct lull_virtio *dev, uint32_t value)
+{
+    unsigned select = dev->driver_features_select;
+
+    if (select < 2 && !(dev->status & STATUS_FEATURES_OK))
+        dev->driver_features =
+            deposit(dev->driver_features, 32 * select + 31, 32 * select, value);
+}
+
+static void write_register(struct lull_virtio *dev, unsigned offset,
+                           uint32_t value)
+{
+    switch (offset) {
+    case DEVICE_FEATURES_SEL:
+        dev->features_select = value;
+        break;
+    case DRIVER_FEATURES:
+        write_features(dev, value);
+        break;
+    case DRIVER_FEATURES_SEL:
+        dev->driver_features_select = value;
+        break;
+    case QUEUE_SEL:
+        dev->queue_select = value;
+        break;
+    case QUEUE_READY:
+        write_ready(dev, value & 1);
+        break;
+    case QUEUE_NOTIFY:
+        dev->stats.notifies++;
+        if (value < dev->type->queues && virtio_running(dev))
+            dev->type->notify(dev, value);
+        break;
+    case INTERRUPT_ACK:
+        dev->interrupt_status &= (uint8_t)~value;
+        if (dev->interrupt_status == 0)
+            lull_irq_set(&dev->irq, false);
+        break;
+    case STATUS:
+        write_status(dev, (uint8_t)value);
+        break;
+    default:
+        write_queue(dev, offset, value);
+        break;
+    }
+}
+
+static uint64_t virtio_read(void *opaque, uint64_t offset, unsigned width)
+{
+    struct lull_virtio *dev = opaque;
+    uint32_t value = 0;
+
+    if (offset % width != 0 || width > 4)
+        return 0;
+    virtio_lock(dev);
+    if (offset < CONFIG) {
+        if (width == 4)
+            value = read_register(dev, (unsigned)offset);
+    } else if (dev->type->config_read != NULL) {
+        value = dev->type->config_read(dev, (unsigned)offset - CONFIG, width);
+    }
+    virtio_unlock(dev);
+    return value;
+}
+
+static void virtio_write(void *opaque, uint64_t offset, unsigned width,
+                         uint64_t value)
+{
+    struct lull_virtio *dev = opaque;
+
+    if (offset % width != 0 || width > 4)
+        return;
+    virtio_lock(dev);
+    if (offset < CONFIG) {
+        if (width == 4)
+            write_register(dev, (unsigned)offset, (uint32_t)value);
+    } else if (dev->type->config_write != NULL) {
+        dev->type->config_write(dev, (unsigned)offset - CONFIG, width,
+                                (uint32_t)value);
+    }
+    virtio_unlock(dev);
+}
+
+void virtio_init(struct lull_virtio *dev, const struct virtio_type *type,
+                 unsigned slot, const struct lull_ram *ram, struct lull_irq irq)
+{
+    dev->type = type;
+    dev->irq = irq;
+    dev->ram = ram;
+    pthread_mutex_init(&dev->lock, NULL);
+    dev->mmio = (struct lull_mmio){
+        .name = type->name,
+        .gpa = LULL_VIRTIO_GPA(slot),
+        .size_bytes = LULL_VIRTIO_BYTES,
+        .read = virtio_read,
+        .write = virtio_write,
+        .dev = dev,
+    };
+    reset(dev);
+}
+
+void lull_virtio_free(struct lull_virtio *dev)
+{
+    if (dev == NULL)
+        return;
+    if (dev->type->destroy != NULL)
+        dev->type->destroy(dev);
+    pthread_mutex_destroy(&dev->lock);
+    free(dev);
+}
+
+void lull_virtio_reset(struct lull_virtio *dev)
+{
+    virtio_lock(dev);
+    reset(dev);
+    virtio_unlock(dev);
+}
+
+const struct lull_mmio *lull_virtio_mmio(const struct lull_virtio *dev)
+{
+    return &dev->mmio;
+}
+
+struct lull_virtio_stats lull_virtio_stats(struct lull_virtio *dev)
+{
+    struct lull_virtio_stats stats;
+
+    virtio_lock(dev);
+    stats = dev->stats;
+    virtio_unlock(dev);
+    return stats;
+}
