@@ -29,8 +29,13 @@ static struct {
     bool result;
 } plan;
 
+/* Set when the vCPU is about to sleep. */
+static atomic_bool parking;
+
 bool idle_test_hook(enum idle_hook at)
 {
+    if (at == IDLE_HOOK_PARK_SET)
+        atomic_store(&parking, true);
     if (!plan.act || at != plan.at || --plan.countdown > 0)
         return false;
     /* Once: what it does may pass here again. */
@@ -104,11 +109,14 @@ static enum idle_wake wait_for(uint64_t ns, uint32_t wakeset, uint32_t *got)
     return idle_wait(iv, deadline, wakeset, got);
 }
 
-/* A thread that does `act` a little later, while the vCPU sleeps. */
+/* A thread that does `act` while the vCPU sleeps: a little after it set
+ * PARKED, or after a while when it sleeps without (in slices). */
 static void *later_main(void *act)
 {
-    const struct timespec a_little = {0, 20 * MS};
+    const struct timespec a_little = {0, 2 * MS};
 
+    for (unsigned i = 0; i < 50 && !atomic_load(&parking); i++)
+        nanosleep(&a_little, NULL);
     nanosleep(&a_little, NULL);
     ((void (*)(void))(uintptr_t)act)();
     return NULL;
@@ -118,6 +126,7 @@ static pthread_t later(void (*act)(void))
 {
     pthread_t thread;
 
+    atomic_store(&parking, false);
     ck_assert_int_eq(
         pthread_create(&thread, NULL, later_main, (void *)(uintptr_t)act), 0);
     return thread;
@@ -475,7 +484,7 @@ END_TEST
 START_TEST(strays_are_absorbed_and_counted)
 {
     pthread_t thread = later(stray);
-    uint64_t deadline = idle_now_ns() + 60 * MS;
+    uint64_t deadline = idle_now_ns() + 300 * MS;
     uint32_t got;
 
     ck_assert_int_eq(idle_wait(iv, deadline, IDLE_ANY, &got),
