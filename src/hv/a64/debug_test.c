@@ -397,6 +397,8 @@ START_TEST(watch_mask)
     ck_assert_uint_eq(watched(cpu, 0x4fff, 1, false), 0x4fff);
     ck_assert_uint_eq(watched(cpu, 0x5000, 8, false), 0);
     ck_assert_uint_eq(watched(cpu, 0x3ffc, 8, false), 0x4000);
+    cpu->sys.dbgwcr[1] &= ~(1ULL << 5); /* not every byte: reserved */
+    ck_assert_uint_eq(watched(cpu, 0x4001, 1, false), 0);
 }
 END_TEST
 
