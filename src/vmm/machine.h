@@ -172,7 +172,7 @@ void vm_guest_reset(struct lull_vm *vm);
 /* On the loop's thread. Pausing twice, or resuming a running VM, is nothing. */
 void vm_pause(struct lull_vm *vm);
 void vm_resume(struct lull_vm *vm);
-void vm_reset(struct lull_vm *vm);
+void vm_reset(struct lull_vm *vm, bool by_guest);
 
 /* ---- vcpu.c ----------------------------------------------------------------
  */

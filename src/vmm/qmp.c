@@ -134,7 +134,7 @@ static json_t *do_powerdown(struct lull_vm *vm, struct refusal *refusal)
 
 static json_t *do_reset(struct lull_vm *vm, struct refusal *refusal)
 {
-    vm_reset(vm);
+    vm_reset(vm, false);
     return nothing();
 }
 

@@ -85,9 +85,10 @@ static void vm_guest_panicked(void *opaque, bool dead)
 {
     struct lull_vm *vm = opaque;
 
-    atomic_store(&vm->panicked, true);
-    atomic_store(&vm->panic_seen, true);
-    news(vm);
+    if (!atomic_exchange(&vm->panicked, true)) {
+        atomic_store(&vm->panic_seen, true);
+        news(vm);
+    }
     if (dead && vm->config.no_reboot)
         vm_end(vm, LULL_END_CRASH, "the guest's kernel panicked");
 }
@@ -122,7 +123,7 @@ static void news_ready(void *opaque, unsigned events)
     if (atomic_load(&vm->end.reason) != LULL_END_NONE)
         lull_loop_quit(vm->loop);
     else if (atomic_exchange(&vm->reset_wanted, false))
-        vm_reset(vm);
+        vm_reset(vm, true);
 }
 
 /* ---- holding ----------------------------------------------------------------
@@ -196,7 +197,7 @@ static bool vm_memory_new(struct lull_vm *vm, struct why *why)
     if (size > host)
         return because(why,
                        "--memory: %" PRIu64 " MiB asked for, this host has "
-                       "%" PRIu64 " MiB",
+                       "%" PRIu64 " MiB; give less",
                        size / MIB, host / MIB);
     memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -311,7 +312,7 @@ static bool vm_reset_held(struct lull_vm *vm, struct why *why)
     return true;
 }
 
-void vm_reset(struct lull_vm *vm)
+void vm_reset(struct lull_vm *vm, bool by_guest)
 {
     struct why why;
 
@@ -328,8 +329,10 @@ void vm_reset(struct lull_vm *vm)
     atomic_store(&vm->panicked, false);
     if (!vm->paused)
         vm_release(vm);
-    control_event(vm->control, "RESET",
-                  json_pack("{s:b,s:s}", "guest", 1, "reason", "guest-reset"));
+    control_event(
+        vm->control, "RESET",
+        json_pack("{s:b,s:s}", "guest", by_guest, "reason",
+                  by_guest ? "guest-reset" : "host-qmp-system-reset"));
 }
 
 /* ---- PSCI's view of the machine ---------------------------------------------
