@@ -117,7 +117,10 @@ static void drain_storm(struct gov *g, uint64_t now)
 
 static void count_wake(struct gov *g)
 {
-    g->storm_ns += g->host->park_cost_ns;
+    /* No deeper than twice the limit: a storm of an hour is forgotten as
+     * quickly as one of a second. */
+    g->storm_ns =
+        min_u64(g->storm_ns + g->host->park_cost_ns, 2 * GOV_STORM_LIMIT_NS);
     if (g->storm_ns <= GOV_STORM_LIMIT_NS || g->storming)
         return;
     g->storming = true;

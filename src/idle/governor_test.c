@@ -206,7 +206,7 @@ static const char *const shares[] = {"park,share=0", "park,share=0.1",
                                      "park,share=2", "park,share=5",
                                      "park,share=100"};
 
-/* Random deadlines, polls and kicks for ten minutes of guest time: never more
+/* Random deadlines, polls and kicks for a minute of guest time: never more
  * spun than the share and the first filling. */
 START_TEST(budget_is_never_exceeded)
 {
@@ -220,7 +220,7 @@ START_TEST(budget_is_never_exceeded)
     policy.poll = true;
     gov_set_policy(&gov, &policy);
     began = now_ns;
-    while (now_ns < began + 600 * SECOND) {
+    while (now_ns < began + 60 * SECOND) {
         uint64_t allowed,
             next = now_ns + random_below(3) * US + (1ULL << random_below(28));
 
@@ -526,10 +526,15 @@ END_TEST
 
 START_TEST(storm_passes)
 {
+    struct gov_step step = {GOV_PARK, 0};
+
     use("park");
     storm(5000, 30 * US);
     ck_assert(gov.storming);
-    now_ns += SECOND;
+    /* However long it lasted. */
+    for (unsigned i = 0; i < 1000000; i++)
+        gov_reflect(&gov, &step, now_ns, now_ns, GOV_KICK);
+    now_ns += 100 * MS;
     select_at(now_ns + 30 * US);
     ck_assert(!gov.storming);
 }
