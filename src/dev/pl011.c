@@ -123,7 +123,7 @@ static bool rx_push(struct lull_pl011 *u, uint8_t byte)
 
 static bool listening(const struct lull_pl011 *u)
 {
-    return (u->imsc & (INT_RX | INT_RT)) != 0 || u->flag_reads >= POLLING_READS;
+    return (u->imsc & (INT_RX | INT_RT)) != 0 || u->polls;
 }
 
 /* Ask for the bytes that were refused, now that the guest would take them. */
