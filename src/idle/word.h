@@ -41,10 +41,11 @@
 
 typedef _Atomic uint32_t idle_word;
 
-/* Any thread. Release: publishes what the bit is about. */
+/* Any thread. Release: publishes what the bit is about. Acquire: who finds
+ * GUEST and forces the vCPU out sees what it stored before it entered. */
 static inline uint32_t word_set(idle_word *word, uint32_t bits)
 {
-    return atomic_fetch_or_explicit(word, bits, memory_order_release);
+    return atomic_fetch_or_explicit(word, bits, memory_order_acq_rel);
 }
 
 /* Acquire: who sees a bit sees what was stored before it. */
@@ -66,10 +67,10 @@ static inline uint32_t word_unpark(idle_word *word)
     return atomic_fetch_and_explicit(word, ~WORD_PARKED, memory_order_acquire);
 }
 
-/* About to run the guest. */
+/* About to run the guest. Release: for those who then force it out. */
 static inline uint32_t word_enter(idle_word *word)
 {
-    return atomic_fetch_or_explicit(word, WORD_GUEST, memory_order_acquire);
+    return atomic_fetch_or_explicit(word, WORD_GUEST, memory_order_acq_rel);
 }
 
 /* Out of the guest, or not in after all: everything asked is taken. Acquire

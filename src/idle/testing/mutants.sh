@@ -61,7 +61,7 @@ word_look(\&iv->word); $hook word_park(\&iv->word);/"
     # Any reason that is set swallows the next one.
     M6) edit idle.c 's/if (old & reason) {/if (old \& IDLE_ANY) {/' ;;
     # The kick publishes nothing: only visible to ThreadSanitizer on x86.
-    M7) edit word.h '/fetch_or.*bits/s/memory_order_release/memory_order_relaxed/' ;;
+    M7) edit word.h '/fetch_or.*bits/s/memory_order_acq_rel/memory_order_acquire/' ;;
     *) echo "mutants: no mutant \"$1\"" >&2; exit 2 ;;
     esac
 }

@@ -84,7 +84,9 @@ void idle_policy_format(const struct idle_policy *policy, char *out,
 struct idle_config {
     struct idle_policy policy;
     /* Force the vCPU out of the guest: called by idle_kick, on the kicker's
-     * thread, when the vCPU is inside the guest. Must be sticky. */
+     * thread, when the vCPU is inside the guest. Must be sticky: it may come
+     * before the guest runs or after it left. Sees what the vCPU's thread
+     * stored before idle_enter. */
     void (*force_exit)(void *opaque);
     void *opaque;
     /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits
