@@ -31,12 +31,13 @@
 #include "terminal.h"
 
 enum {
-    OUT_BYTES = 256 * 1024,   /* what the ring holds */
-    OUT_WELCOME = 64 * 1024,  /* beyond this, `room` is 0 */
-    OUT_DRAINED = 16 * 1024,  /* below this, room again */
-    OUT_AT_ONCE = 16 * 1024,  /* do not wait for the timer */
-    OUT_CHUNK = 4096,         /* a pipe that polls writable takes so much */
-    OUT_DELAY_NS = 1000000,   /* how long output gathers */
+    OUT_BYTES = 256 * 1024,  /* what the ring holds */
+    OUT_WELCOME = 64 * 1024, /* beyond this, `room` is 0 */
+    OUT_DRAINED = 16 * 1024, /* below this, room again */
+    OUT_AT_ONCE = 16 * 1024, /* do not wait for the timer */
+    OUT_CHUNK = 4096,        /* a pipe that polls writable takes so much */
+    OUT_DELAY_NS = 1000000,  /* how long output gathers */
+    FLUSH_CHUNKS = 16,
     DRAIN_PATIENCE_MS = 1000, /* at the end, for a host that takes nothing */
     IN_CHUNK = 4096,
     IN_BYTES = 64 * 1024, /* type-ahead; a pipe is stopped at IN_CHUNK */
@@ -176,38 +177,39 @@ static ssize_t write_chunk(struct lull_console *c, const uint8_t *bytes,
     return write(c->out_fd, bytes, len < OUT_CHUNK ? len : OUT_CHUNK);
 }
 
-/* Write what can be written now. False: the host takes no more at present. */
-static bool write_out(struct lull_console *c, int wait_ms)
-{
-    for (;;) {
-        const uint8_t *bytes;
-        size_t len;
-        ssize_t written;
+enum progress { WROTE, NOTHING_LEFT, HOST_IS_FULL };
 
-        pthread_mutex_lock(&c->lock);
-        bytes = c->out + c->out_head;
-        len = c->out_len < OUT_BYTES - c->out_head ? c->out_len
-                                                   : OUT_BYTES - c->out_head;
-        if (len == 0)
-            c->flush_coming = false;
-        pthread_mutex_unlock(&c->lock);
-        if (len == 0)
-            return true;
-        /* The ring's front is ours: others only append. */
-        written = write_chunk(c, bytes, len, wait_ms);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0 && errno == EAGAIN)
-            return false;
-        if (written < 0) {
-            lose_output(c, errno);
-            return true;
-        }
-        pthread_mutex_lock(&c->lock);
-        c->stats.out_writes++;
-        ring_drop(c, (size_t)written);
-        pthread_mutex_unlock(&c->lock);
+/* Write a piece of what is buffered. */
+static enum progress write_some(struct lull_console *c, int wait_ms)
+{
+    const uint8_t *bytes;
+    size_t len;
+    ssize_t written;
+
+    pthread_mutex_lock(&c->lock);
+    bytes = c->out + c->out_head;
+    len = c->out_len < OUT_BYTES - c->out_head ? c->out_len
+                                               : OUT_BYTES - c->out_head;
+    if (len == 0)
+        c->flush_coming = false;
+    pthread_mutex_unlock(&c->lock);
+    if (len == 0)
+        return NOTHING_LEFT;
+    /* The ring's front is ours: others only append. */
+    written = write_chunk(c, bytes, len, wait_ms);
+    if (written < 0 && errno == EINTR)
+        return WROTE;
+    if (written < 0 && errno == EAGAIN)
+        return HOST_IS_FULL;
+    if (written < 0) {
+        lose_output(c, errno);
+        return NOTHING_LEFT;
     }
+    pthread_mutex_lock(&c->lock);
+    c->stats.out_writes++;
+    ring_drop(c, (size_t)written);
+    pthread_mutex_unlock(&c->lock);
+    return WROTE;
 }
 
 /* Tell a device that waits for room, when there is. */
@@ -226,13 +228,17 @@ static void tell_drained(struct lull_console *c)
         user.drained(user.opaque);
 }
 
+/* As much as there is, but let the loop see to others now and then. */
 static void flush(void *opaque)
 {
     struct lull_console *c = opaque;
-    bool all = c->out_fd < 0 || write_out(c, 0);
+    enum progress progress = c->out_fd < 0 ? NOTHING_LEFT : WROTE;
 
+    for (unsigned i = 0; i < FLUSH_CHUNKS && progress == WROTE; i++)
+        progress = write_some(c, 0);
     if (c->out_watch != NULL)
-        lull_watch_set(c->out_watch, all ? 0 : LULL_LOOP_WRITE);
+        lull_watch_set(c->out_watch,
+                       progress == NOTHING_LEFT ? 0 : LULL_LOOP_WRITE);
     tell_drained(c);
 }
 
@@ -674,8 +680,9 @@ void lull_console_free(struct lull_console *c)
 {
     if (c == NULL)
         return;
-    if (c->out_fd >= 0 && c->out != NULL && !c->out_gone)
-        write_out(c, DRAIN_PATIENCE_MS);
+    while (c->out_fd >= 0 && c->out != NULL && !c->out_gone &&
+           write_some(c, DRAIN_PATIENCE_MS) == WROTE)
+        ;
     if (c->is_terminal)
         terminal_cooked();
     lull_watch_free(c->in_watch);
