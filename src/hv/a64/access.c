@@ -6,7 +6,8 @@
 #include "code.h"
 #include "mem.h"
 
-#include <arm64/hv/hv_kern_types.h>
+#include <string.h>
+
 #include <Hypervisor/hv_vcpu_types.h>
 
 /* ---- the instruction behind an access (rare: alignment and aborts) ---- */
@@ -65,6 +66,12 @@ static bool misaligned(const struct a64_cpu *cpu,
     return (access->va & (element_bytes(cpu, access->size) - 1)) != 0;
 }
 
+static bool unfit_for_device(const struct a64_cpu *cpu,
+                             const struct a64_mem_access *access)
+{
+    return access->zeroing || misaligned(cpu, access);
+}
+
 /* An atomic that reads before it writes (LSE, CAS, CASP), not STXR. */
 static bool reads_and_writes(uint32_t insn)
 {
@@ -110,7 +117,7 @@ static enum a64_next stage2_abort(struct a64_cpu *cpu,
 {
     uint32_t iss = data_iss(access, fsc + 3, write);
 
-    if (!access->maintenance && !access->part)
+    if (!access->maintenance && !access->part && !access->zeroing)
         iss |= a64_abort_iss(cpu);
     return a64_exit_to_vmm(cpu, A64_EC_DABT_LOWER, iss, at, ipa);
 }
@@ -158,7 +165,7 @@ static enum a64_next miss(struct a64_cpu *cpu,
 
     if (!a64_walk(cpu, at, access->kind, access->regime, &walk))
         return a64_walk_failed(cpu, access, at, &walk);
-    if (walk.device && misaligned(cpu, access))
+    if (walk.device && unfit_for_device(cpu, access))
         return alignment_fault(cpu, access);
     ram = a64_window(cpu, walk.ipa);
     if (ram == NULL)
@@ -189,7 +196,7 @@ enum a64_next a64_translate(struct a64_cpu *cpu,
     if (tag != want) {
         if (tag != (want | CTX_DEVICE))
             return miss(cpu, access, at, host);
-        if (misaligned(cpu, access))
+        if (unfit_for_device(cpu, access))
             return alignment_fault(cpu, access);
     }
     *host = (uint8_t *)(uintptr_t)(key + e->addend);
@@ -314,14 +321,14 @@ static void copy_out(uint8_t *to, const uint8_t *guest, unsigned size)
     uint64_t buffer[8];
 
     copy_aligned((uint8_t *)buffer, guest, size, unit_of(guest, size));
-    __builtin_memcpy(to, buffer, size);
+    memcpy(to, buffer, size);
 }
 
 static void copy_in(uint8_t *guest, const uint8_t *from, unsigned size)
 {
     uint64_t buffer[8];
 
-    __builtin_memcpy(buffer, from, size);
+    memcpy(buffer, from, size);
     copy_aligned(guest, (const uint8_t *)buffer, size, unit_of(guest, size));
 }
 
@@ -353,6 +360,21 @@ enum a64_next a64_store(struct a64_cpu *cpu, uint64_t va, unsigned size,
     if (split != size)
         copy_in(part[1], (const uint8_t *)in + split, size - split);
     return A64_NEXT;
+}
+
+enum a64_next a64_zero(struct a64_cpu *cpu, uint64_t va)
+{
+    struct a64_mem_access access = begin(cpu, va, 64, A64_WRITE, 0);
+    uint8_t *host;
+    enum a64_next next;
+
+    access.zeroing = true;
+    next = a64_translate(cpu, &access, va, &host);
+    if (next == A64_NEXT && LULL_UNLIKELY(cpu->watchpoints_on))
+        next = a64_watchpoint(cpu, va & ~63ULL, 64, true);
+    if (next == A64_NEXT)
+        memset((void *)((uintptr_t)host & ~(uintptr_t)63), 0, 64);
+    return next;
 }
 
 enum a64_next a64_host(struct a64_cpu *cpu, uint64_t va, unsigned size,

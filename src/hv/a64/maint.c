@@ -11,8 +11,6 @@
  */
 #include "mem.h"
 
-#include <string.h>
-
 enum { DROP_PAGE = 1, DROP_ASID = 2, DROP_CODE = 3, RECORD_SHIFT = 60 };
 #define RECORD(what, operand) ((uint64_t)(what) << RECORD_SHIFT | (operand))
 
@@ -135,16 +133,6 @@ static enum a64_next dc_by_address(struct a64_cpu *cpu, uint64_t va,
     return a64_translate(cpu, &access, va, &host);
 }
 
-static enum a64_next dc_zva(struct a64_cpu *cpu, uint64_t va)
-{
-    void *host;
-    enum a64_next next = a64_host(cpu, va & ~63ULL, 64, A64_WRITE, 0, &host);
-
-    if (next == A64_NEXT)
-        memset(host, 0, 64);
-    return next;
-}
-
 enum a64_next a64_cache_op(struct a64_cpu *cpu, uint32_t insn, uint64_t value)
 {
     switch (sys_op(insn)) {
@@ -160,7 +148,7 @@ enum a64_next a64_cache_op(struct a64_cpu *cpu, uint32_t insn, uint64_t value)
     case SYS_OP(3, 7, 14, 1): /* DC CIVAC */
         return dc_by_address(cpu, value, A64_READ);
     case SYS_OP(3, 7, 4, 1): /* DC ZVA */
-        return dc_zva(cpu, value);
+        return a64_zero(cpu, value);
     case SYS_OP(0, 7, 6, 2):  /* DC ISW */
     case SYS_OP(0, 7, 10, 2): /* DC CSW */
     case SYS_OP(0, 7, 14, 2): /* DC CISW */

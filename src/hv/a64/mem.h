@@ -114,6 +114,7 @@ struct a64_mem_access {
     uint32_t need;    /* of stage 2: A64_S2_... */
     bool maintenance; /* DC and IC by address: CM is set, nothing moves */
     bool part;        /* one of two pages: not for the VMM to emulate */
+    bool zeroing;     /* DC ZVA: not to Device memory */
 };
 
 /* ---- stage 2, through the window (tlb.c) ---- */
@@ -183,6 +184,9 @@ enum a64_next a64_translate(struct a64_cpu *cpu,
 enum a64_next a64_walk_failed(struct a64_cpu *cpu,
                               const struct a64_mem_access *access, uint64_t at,
                               const struct a64_walk *walk);
+
+/* DC ZVA: clear the 64 bytes around va. */
+enum a64_next a64_zero(struct a64_cpu *cpu, uint64_t va);
 
 /* ---- sync.c ---- */
 
