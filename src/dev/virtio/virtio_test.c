@@ -1,0 +1,543 @@
+/*
+ * The transport's registers, and the entropy and console devices from a
+ * driver's first look to its last buffer.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "../fake_host.h"
+#include "fake_driver.h"
+#include "lull/virtio.h"
+
+enum {
+    MAGIC = 0x000,
+    VERSION = 0x004,
+    DEVICE_ID = 0x008,
+    DEVICE_FEATURES = 0x010,
+    DEVICE_FEATURES_SEL = 0x014,
+    DRIVER_FEATURES = 0x020,
+    DRIVER_FEATURES_SEL = 0x024,
+    QUEUE_SEL = 0x030,
+    QUEUE_NUM_MAX = 0x034,
+    QUEUE_NUM = 0x038,
+    QUEUE_READY = 0x044,
+    QUEUE_NOTIFY = 0x050,
+    INTERRUPT_STATUS = 0x060,
+    INTERRUPT_ACK = 0x064,
+    STATUS = 0x070,
+    QUEUE_DESC = 0x080,
+    QUEUE_DRIVER = 0x090,
+    QUEUE_DEVICE = 0x0a0,
+    CONFIG = 0x100,
+
+    ACKNOWLEDGE = 1,
+    DRIVER = 2,
+    DRIVER_OK = 4,
+    FEATURES_OK = 8,
+    NEEDS_RESET = 64,
+
+    SIZE = 16,
+    RX = 0,
+    TX = 1,
+    DATA = RAM_GPA + 0x40000,
+};
+
+#define INDIRECT_DESC (1ULL << 28)
+#define EVENT_IDX (1ULL << 29)
+#define VERSION_1 (1ULL << 32)
+#define ALL_FEATURES (INDIRECT_DESC | EVENT_IDX | VERSION_1)
+
+static struct lull_virtio *dev;
+static struct fake_line line;
+static struct fake_host host;
+static struct driver_queue queue[2];
+
+static uint32_t get(unsigned offset)
+{
+    const struct lull_mmio *m = lull_virtio_mmio(dev);
+
+    return (uint32_t)m->read(m->dev, offset, 4);
+}
+
+static void set(unsigned offset, uint32_t value)
+{
+    const struct lull_mmio *m = lull_virtio_mmio(dev);
+
+    m->write(m->dev, offset, 4, value);
+}
+
+static void set_address(unsigned offset, uint64_t gpa)
+{
+    set(offset, (uint32_t)gpa);
+    set(offset + 4, (uint32_t)(gpa >> 32));
+}
+
+static void negotiate(uint64_t features)
+{
+    set(STATUS, 0);
+    set(STATUS, ACKNOWLEDGE);
+    set(STATUS, ACKNOWLEDGE | DRIVER);
+    for (unsigned i = 0; i < 2; i++) {
+        set(DRIVER_FEATURES_SEL, i);
+        set(DRIVER_FEATURES, (uint32_t)(features >> (32 * i)));
+    }
+    set(STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+}
+
+static void start_queue(unsigned n)
+{
+    queue[n] = driver_queue(SIZE, RAM_GPA + 0x10000 * (n + 1));
+    set(QUEUE_SEL, n);
+    set(QUEUE_NUM, SIZE);
+    set_address(QUEUE_DESC, queue[n].desc);
+    set_address(QUEUE_DRIVER, queue[n].avail);
+    set_address(QUEUE_DEVICE, queue[n].used);
+    set(QUEUE_READY, 1);
+    ck_assert_uint_eq(get(QUEUE_READY), 1);
+}
+
+static void start_device(uint64_t features, unsigned queues)
+{
+    memset(ram_bytes, 0, sizeof(ram_bytes));
+    negotiate(features);
+    ck_assert_uint_eq(get(STATUS), ACKNOWLEDGE | DRIVER | FEATURES_OK);
+    for (unsigned i = 0; i < queues; i++)
+        start_queue(i);
+    set(STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+}
+
+static void setup_rng(void)
+{
+    line = (struct fake_line){0};
+    dev = lull_virtio_rng_new(3, &ram, fake_irq(&line));
+    ck_assert_ptr_nonnull(dev);
+}
+
+static void setup_console(void)
+{
+    line = (struct fake_line){0};
+    fake_host_init(&host);
+    dev = lull_virtio_console_new(0, &ram, fake_irq(&line), &host.chardev);
+    ck_assert_ptr_nonnull(dev);
+    start_device(ALL_FEATURES, 2);
+}
+
+static void teardown(void)
+{
+    lull_virtio_free(dev);
+}
+
+/* A buffer of one descriptor, by its number. */
+static void offer(unsigned n, uint16_t desc, uint64_t gpa, uint32_t len,
+                  uint16_t flags)
+{
+    put_desc(queue[n].desc, desc, gpa, len, flags, 0);
+    make_available(&queue[n], desc);
+}
+
+/* --- the transport ---------------------------------------------------- */
+
+START_TEST(what_a_driver_sees_first)
+{
+    const struct lull_mmio *m = lull_virtio_mmio(dev);
+
+    ck_assert_uint_eq(m->gpa, 0x0a000600);
+    ck_assert_uint_eq(m->size_bytes, 0x200);
+    ck_assert_uint_eq(get(MAGIC), 0x74726976);
+    ck_assert_uint_eq(get(VERSION), 2);
+    ck_assert_uint_eq(get(DEVICE_ID), 4);
+    ck_assert_uint_eq(get(STATUS), 0);
+    ck_assert_uint_eq(get(DEVICE_FEATURES), EVENT_IDX | INDIRECT_DESC);
+    set(DEVICE_FEATURES_SEL, 1);
+    ck_assert_uint_eq(get(DEVICE_FEATURES), 1);
+    set(DEVICE_FEATURES_SEL, 2);
+    ck_assert_uint_eq(get(DEVICE_FEATURES), 0);
+    ck_assert_uint_gt(get(QUEUE_NUM_MAX), 0);
+    set(QUEUE_SEL, 1); /* there is one queue */
+    ck_assert_uint_eq(get(QUEUE_NUM_MAX), 0);
+    ck_assert_uint_eq(get(0x0b0), 0xffffffff); /* no shared memory */
+    ck_assert_uint_eq(get(0x0fc), 0);
+    ck_assert_uint_eq(get(CONFIG), 0);
+}
+END_TEST
+
+START_TEST(odd_accesses_are_nothing)
+{
+    const struct lull_mmio *m = lull_virtio_mmio(dev);
+
+    ck_assert_uint_eq(m->read(m->dev, MAGIC, 1), 0);
+    ck_assert_uint_eq(m->read(m->dev, MAGIC, 2), 0);
+    ck_assert_uint_eq(m->read(m->dev, MAGIC, 8), 0);
+    ck_assert_uint_eq(m->read(m->dev, MAGIC + 2, 4), 0);
+    m->write(m->dev, STATUS, 1, 1);
+    m->write(m->dev, STATUS, 8, 1);
+    ck_assert_uint_eq(get(STATUS), 0);
+    for (unsigned offset = 0; offset < 0x200; offset += 4) {
+        get(offset);
+        if (offset != STATUS)
+            set(offset, 0xffffffff);
+    }
+    ck_assert_uint_eq(get(STATUS), 0);
+}
+END_TEST
+
+START_TEST(features_that_were_not_offered)
+{
+    negotiate(VERSION_1 | 1ULL << 40);
+    ck_assert_uint_eq(get(STATUS) & FEATURES_OK, 0);
+    negotiate(EVENT_IDX); /* a driver of before 1.0 */
+    ck_assert_uint_eq(get(STATUS) & FEATURES_OK, 0);
+    set(STATUS, get(STATUS) | DRIVER_OK); /* and goes on all the same */
+    ck_assert_uint_eq(get(STATUS) & DRIVER_OK, 0);
+    negotiate(VERSION_1);
+    ck_assert_uint_eq(get(STATUS) & FEATURES_OK, FEATURES_OK);
+}
+END_TEST
+
+START_TEST(no_queue_before_features)
+{
+    queue[0] = driver_queue(SIZE, RAM_GPA);
+    set(QUEUE_NUM, SIZE);
+    set_address(QUEUE_DESC, queue[0].desc);
+    set(QUEUE_READY, 1);
+    ck_assert_uint_eq(get(QUEUE_READY), 0);
+}
+END_TEST
+
+START_TEST(a_queue_outside_of_memory_needs_a_reset)
+{
+    negotiate(VERSION_1);
+    set(QUEUE_NUM, SIZE);
+    set_address(QUEUE_DESC, 0xfffffffffffff000);
+    set(QUEUE_READY, 1);
+    ck_assert_uint_eq(get(QUEUE_READY), 0);
+    ck_assert_uint_eq(get(STATUS) & NEEDS_RESET, NEEDS_RESET);
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 1);
+    set(STATUS, get(STATUS) | DRIVER_OK);
+    set(QUEUE_NOTIFY, 0);
+    set(STATUS, 0);
+    ck_assert_uint_eq(get(STATUS), 0);
+}
+END_TEST
+
+START_TEST(a_queue_larger_than_offered)
+{
+    negotiate(VERSION_1);
+    set(QUEUE_NUM, 0x10000 + SIZE);
+    set_address(QUEUE_DESC, RAM_GPA);
+    set_address(QUEUE_DRIVER, RAM_GPA + 0x1000);
+    set_address(QUEUE_DEVICE, RAM_GPA + 0x2000);
+    set(QUEUE_READY, 1);
+    ck_assert_uint_eq(get(QUEUE_READY), 0);
+}
+END_TEST
+
+/* --- entropy ---------------------------------------------------------- */
+
+static unsigned nonzero(uint64_t gpa, unsigned len)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < len; i++)
+        count += *at(gpa + i) != 0;
+    return count;
+}
+
+START_TEST(entropy)
+{
+    uint32_t id, len;
+
+    start_device(ALL_FEATURES, 1);
+    put_desc(queue[0].desc, 0, DATA, 300, WRITE | NEXT, 1);
+    put_desc(queue[0].desc, 1, DATA + 0x1000, 20, WRITE, 0);
+    make_available(&queue[0], 0);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(take_used(&queue[0], &id, &len));
+    ck_assert_uint_eq(id, 0);
+    ck_assert_uint_eq(len, 320);
+    ck_assert_uint_gt(nonzero(DATA, 300), 250);
+    ck_assert_uint_gt(nonzero(DATA + 0x1000, 20), 10);
+    ck_assert_uint_eq(nonzero(DATA + 300, 0x1000 - 300), 0);
+    ck_assert(line.level);
+    ck_assert_uint_eq(get(INTERRUPT_STATUS), 1);
+    set(INTERRUPT_ACK, 1);
+    ck_assert(!line.level);
+    ck_assert_uint_eq(lull_virtio_stats(dev).interrupts, 1);
+}
+END_TEST
+
+START_TEST(a_huge_request_is_answered_in_part)
+{
+    uint32_t id, len;
+
+    start_device(ALL_FEATURES, 1);
+    offer(0, 0, DATA, 0x80000, WRITE);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(take_used(&queue[0], &id, &len));
+    ck_assert_uint_gt(len, 0);
+    ck_assert_uint_le(len, 4096);
+}
+END_TEST
+
+START_TEST(a_request_for_nothing_is_answered)
+{
+    uint32_t id, len;
+
+    start_device(ALL_FEATURES, 1);
+    offer(0, 0, DATA, 16, 0); /* nothing to write to */
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(take_used(&queue[0], &id, &len));
+    ck_assert_uint_eq(len, 0);
+}
+END_TEST
+
+START_TEST(what_waits_at_driver_ok_is_answered)
+{
+    uint32_t id, len;
+
+    memset(ram_bytes, 0, sizeof(ram_bytes));
+    negotiate(ALL_FEATURES);
+    start_queue(0);
+    offer(0, 0, DATA, 16, WRITE);
+    set(QUEUE_NOTIFY, 0); /* too early */
+    ck_assert(!take_used(&queue[0], &id, &len));
+    set(STATUS, get(STATUS) | DRIVER_OK);
+    ck_assert(take_used(&queue[0], &id, &len));
+}
+END_TEST
+
+START_TEST(a_broken_ring_needs_a_reset)
+{
+    uint32_t id, len;
+
+    start_device(ALL_FEATURES, 1);
+    offer(0, 0, DATA, 16, WRITE);
+    offer(0, 1, RAM_GPA - 1, 16, WRITE);
+    offer(0, 2, DATA, 16, WRITE);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(take_used(&queue[0], &id, &len)); /* the good one before */
+    ck_assert(!take_used(&queue[0], &id, &len));
+    ck_assert_uint_eq(get(STATUS) & NEEDS_RESET, NEEDS_RESET);
+    ck_assert_uint_eq(get(INTERRUPT_STATUS), 3); /* used, configuration */
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 1);
+    set(QUEUE_NOTIFY, 0); /* silence */
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 1);
+    start_device(ALL_FEATURES, 1); /* and all is well again */
+    ck_assert(!line.level);
+    offer(0, 0, DATA, 16, WRITE);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(take_used(&queue[0], &id, &len));
+}
+END_TEST
+
+START_TEST(a_stopped_queue_is_left_alone)
+{
+    uint32_t id, len;
+
+    start_device(ALL_FEATURES, 1);
+    set(QUEUE_SEL, 0);
+    set(QUEUE_READY, 0);
+    ck_assert_uint_eq(get(QUEUE_READY), 0);
+    offer(0, 0, DATA, 16, WRITE);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(!take_used(&queue[0], &id, &len));
+}
+END_TEST
+
+START_TEST(a_running_queue_cannot_be_moved)
+{
+    uint32_t id, len;
+
+    start_device(ALL_FEATURES, 1);
+    set_address(QUEUE_DESC, 0);
+    set(QUEUE_NUM, 1);
+    offer(0, 9, DATA, 16, WRITE);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert(take_used(&queue[0], &id, &len));
+    ck_assert_uint_eq(id, 9);
+}
+END_TEST
+
+START_TEST(queues_that_do_not_exist)
+{
+    start_device(ALL_FEATURES, 1);
+    set(QUEUE_NOTIFY, 1);
+    set(QUEUE_NOTIFY, 0xffffffff);
+    set(QUEUE_SEL, 0xffffffff);
+    set(QUEUE_READY, 1);
+    ck_assert_uint_eq(get(QUEUE_READY), 0);
+    ck_assert_uint_eq(get(STATUS) & NEEDS_RESET, 0);
+}
+END_TEST
+
+/* --- the console ------------------------------------------------------ */
+
+START_TEST(the_guest_speaks)
+{
+    uint32_t id, len;
+
+    memcpy(at(DATA), "hello world", 11);
+    put_desc(queue[TX].desc, 0, DATA, 5, NEXT, 1);
+    put_desc(queue[TX].desc, 1, DATA + 5, 6, 0, 0);
+    make_available(&queue[TX], 0);
+    set(QUEUE_NOTIFY, TX);
+    ck_assert_uint_eq(host.out_len, 11);
+    ck_assert_mem_eq(host.out, "hello world", 11);
+    ck_assert(take_used(&queue[TX], &id, &len));
+    ck_assert_uint_eq(len, 0);
+    ck_assert(line.level);
+}
+END_TEST
+
+START_TEST(the_host_is_slow)
+{
+    uint32_t id, len;
+
+    memcpy(at(DATA), "0123456789", 10);
+    host.room = 4;
+    offer(TX, 0, DATA, 10, 0);
+    offer(TX, 1, DATA, 2, 0);
+    set(QUEUE_NOTIFY, TX);
+    ck_assert_uint_eq(host.out_len, 4);
+    ck_assert(!take_used(&queue[TX], &id, &len));
+    ck_assert(!line.level);
+    set(QUEUE_NOTIFY, TX); /* the driver asks again: nothing changes */
+    ck_assert_uint_eq(host.out_len, 4);
+    host.room = 100;
+    host.user.drained(host.user.opaque);
+    ck_assert_mem_eq(host.out, "012345678901", 12);
+    ck_assert(take_used(&queue[TX], &id, &len));
+    ck_assert(take_used(&queue[TX], &id, &len));
+    ck_assert(line.level);
+}
+END_TEST
+
+START_TEST(a_reset_forgets_what_was_half_said)
+{
+    uint32_t id, len;
+
+    memcpy(at(DATA), "0123456789", 10);
+    host.room = 4;
+    offer(TX, 0, DATA, 10, 0);
+    set(QUEUE_NOTIFY, TX);
+    lull_virtio_reset(dev);
+    host.room = 100;
+    host.user.drained(host.user.opaque);
+    ck_assert_uint_eq(host.out_len, 4);
+    start_device(ALL_FEATURES, 2);
+    ck_assert(!take_used(&queue[TX], &id, &len));
+}
+END_TEST
+
+START_TEST(the_host_speaks)
+{
+    uint32_t id, len;
+
+    offer(RX, 0, DATA, 4, WRITE);
+    offer(RX, 1, DATA + 16, 100, WRITE);
+    set(QUEUE_NOTIFY, RX);
+    ck_assert_uint_eq(fake_type(&host, "hello"), 5);
+    ck_assert(take_used(&queue[RX], &id, &len));
+    ck_assert_uint_eq(len, 4);
+    ck_assert(take_used(&queue[RX], &id, &len));
+    ck_assert_uint_eq(len, 1);
+    ck_assert_mem_eq(at(DATA), "hell", 4);
+    ck_assert_mem_eq(at(DATA + 16), "o", 1);
+    ck_assert(line.level);
+    ck_assert_uint_eq(host.resumes, 0);
+}
+END_TEST
+
+START_TEST(without_buffers_the_host_waits)
+{
+    ck_assert_uint_eq(fake_type(&host, "early"), 0);
+    offer(RX, 0, DATA, 2, WRITE);
+    set(QUEUE_NOTIFY, RX);
+    ck_assert_uint_eq(host.resumes, 1);
+    ck_assert_uint_eq(fake_type(&host, "early"), 2);
+    ck_assert_uint_eq(avail_event_of(&queue[RX]), 1); /* asked to be told */
+}
+END_TEST
+
+START_TEST(before_the_driver_the_host_waits)
+{
+    lull_virtio_reset(dev);
+    ck_assert_uint_eq(fake_type(&host, "early"), 0);
+    host.user.drained(host.user.opaque);
+    start_device(ALL_FEATURES, 2);
+    ck_assert_uint_eq(host.resumes, 1);
+}
+END_TEST
+
+START_TEST(the_emergency_register)
+{
+    const struct lull_mmio *m = lull_virtio_mmio(dev);
+
+    ck_assert_uint_eq(get(DEVICE_ID), 3);
+    set(DEVICE_FEATURES_SEL, 0);
+    ck_assert_uint_eq(get(DEVICE_FEATURES) & 4, 4);
+    ck_assert_uint_eq(get(CONFIG + 4), 1); /* ports */
+    lull_virtio_reset(dev); /* it works before there is a driver */
+    set(CONFIG + 8, '!');
+    m->write(m->dev, CONFIG + 8, 1, '?');
+    ck_assert_mem_eq(host.out, "!?", 2);
+}
+END_TEST
+
+START_TEST(buffers_the_wrong_way_round)
+{
+    uint32_t id, len;
+
+    offer(TX, 0, DATA, 10, WRITE);
+    set(QUEUE_NOTIFY, TX);
+    ck_assert_uint_eq(host.out_len, 0);
+    ck_assert(take_used(&queue[TX], &id, &len));
+    offer(RX, 0, DATA, 10, 0);
+    ck_assert_uint_eq(fake_type(&host, "x"), 0);
+    ck_assert(take_used(&queue[RX], &id, &len));
+    ck_assert_uint_eq(len, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("virtio");
+    TCase *tc = tcase_create("entropy");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup_rng, teardown);
+    tcase_add_test(tc, what_a_driver_sees_first);
+    tcase_add_test(tc, odd_accesses_are_nothing);
+    tcase_add_test(tc, features_that_were_not_offered);
+    tcase_add_test(tc, no_queue_before_features);
+    tcase_add_test(tc, a_queue_outside_of_memory_needs_a_reset);
+    tcase_add_test(tc, a_queue_larger_than_offered);
+    tcase_add_test(tc, entropy);
+    tcase_add_test(tc, a_huge_request_is_answered_in_part);
+    tcase_add_test(tc, a_request_for_nothing_is_answered);
+    tcase_add_test(tc, what_waits_at_driver_ok_is_answered);
+    tcase_add_test(tc, a_broken_ring_needs_a_reset);
+    tcase_add_test(tc, a_stopped_queue_is_left_alone);
+    tcase_add_test(tc, a_running_queue_cannot_be_moved);
+    tcase_add_test(tc, queues_that_do_not_exist);
+    suite_add_tcase(suite, tc);
+
+    tc = tcase_create("console");
+    tcase_add_checked_fixture(tc, setup_console, teardown);
+    tcase_add_test(tc, the_guest_speaks);
+    tcase_add_test(tc, the_host_is_slow);
+    tcase_add_test(tc, a_reset_forgets_what_was_half_said);
+    tcase_add_test(tc, the_host_speaks);
+    tcase_add_test(tc, without_buffers_the_host_waits);
+    tcase_add_test(tc, before_the_driver_the_host_waits);
+    tcase_add_test(tc, the_emergency_register);
+    tcase_add_test(tc, buffers_the_wrong_way_round);
+    suite_add_tcase(suite, tc);
+
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
