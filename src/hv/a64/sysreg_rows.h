@@ -10,15 +10,15 @@
 /* debug [D19.3]; the processor has 6 breakpoints and 4 watchpoints, the API
  * keeps 16 of each */
 #define ROW_BREAKPOINT(n, guest)                                               \
-    ROW(DBGBVR##n, 2, 0, 0, n, 4, guest | API | TDA, STORE(dbgbvr[n]),         \
+    ROW(DBGBVR##n, 2, 0, 0, n, 4, (guest) | API | TDA, STORE(dbgbvr[n]),       \
         .mask = ~3ULL, .changed = a64_debug_changed)                           \
-    ROW(DBGBCR##n, 2, 0, 0, n, 5, guest | API | TDA, STORE(dbgbcr[n]),         \
-        .mask = DBGBCR_MASK, .set = DBGBCR_BAS, .changed = a64_debug_changed,   \
+    ROW(DBGBCR##n, 2, 0, 0, n, 5, (guest) | API | TDA, STORE(dbgbcr[n]),       \
+        .mask = DBGBCR_MASK, .set = DBGBCR_BAS, .changed = a64_debug_changed,  \
         .refetch = true)
 #define ROW_WATCHPOINT(n, guest)                                               \
-    ROW(DBGWVR##n, 2, 0, 0, n, 6, guest | API | TDA, STORE(dbgwvr[n]),         \
+    ROW(DBGWVR##n, 2, 0, 0, n, 6, (guest) | API | TDA, STORE(dbgwvr[n]),       \
         .mask = ~3ULL, .changed = a64_debug_changed)                           \
-    ROW(DBGWCR##n, 2, 0, 0, n, 7, guest | API | TDA, STORE(dbgwcr[n]),         \
+    ROW(DBGWCR##n, 2, 0, 0, n, 7, (guest) | API | TDA, STORE(dbgwcr[n]),       \
         .mask = DBGWCR_MASK, .changed = a64_debug_changed)
 ROW_BREAKPOINT(0, RW1)
 ROW_BREAKPOINT(1, RW1)
@@ -151,10 +151,8 @@ ROW(PAN, 3, 0, 4, 2, 3, RW1, .read = read_pan, .write = write_pan)
 ROW(NZCV, 3, 3, 4, 2, 0, RW0 | RW1, .read = read_nzcv, .write = write_nzcv)
 ROW(DAIF, 3, 3, 4, 2, 1, RW0 | RW1, .el0 = daif_open, .read = read_daif,
     .write = write_daif, .finish = a64_daif_changed)
-ROW(FPCR, 3, 3, 4, 4, 0, RW0 | RW1 | FP, .read = read_fpcr,
-    .write = write_fpcr)
-ROW(FPSR, 3, 3, 4, 4, 1, RW0 | RW1 | FP, .read = read_fpsr,
-    .write = write_fpsr)
+ROW(FPCR, 3, 3, 4, 4, 0, RW0 | RW1 | FP, .read = read_fpcr, .write = write_fpcr)
+ROW(FPSR, 3, 3, 4, 4, 1, RW0 | RW1 | FP, .read = read_fpsr, .write = write_fpsr)
 
 /* software's own words */
 ROW(TPIDR_EL1, 3, 0, 13, 0, 4, RW1 | API, STORE(tpidr_el1))
@@ -169,8 +167,7 @@ ROW(RNDR, 3, 3, 2, 4, 0, RO0 | RO1, .read = read_rndr)
 ROW(RNDRRS, 3, 3, 2, 4, 1, RO0 | RO1, .read = read_rndr)
 
 /* timer; the physical one is the VMM's */
-ROW(CNTKCTL_EL1, 3, 0, 14, 1, 0, RW1 | API, STORE(cntkctl_el1),
-    .mask = 0x3ff)
+ROW(CNTKCTL_EL1, 3, 0, 14, 1, 0, RW1 | API, STORE(cntkctl_el1), .mask = 0x3ff)
 ROW(CNTFRQ_EL0, 3, 3, 14, 0, 0, RO0 | RO1, .el0 = counter_open,
     .read = read_cntfrq)
 ROW(CNTPCT_EL0, 3, 3, 14, 0, 1, RO0 | RO1 | VMM, .el0 = cntpct_open)
