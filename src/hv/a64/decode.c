@@ -560,6 +560,8 @@ static enum a64_opcode decode_system(uint32_t insn, struct a64_op *op)
         return A64_OP_DSB;
     if ((insn & 0xfffff0ff) == 0xd503305f)
         return A64_OP_CLREX;
+    if ((insn & 0xffffffe0) == 0xd50b7420)
+        return A64_OP_DC_ZVA;
     if ((insn & 0xffffffe0) == 0xd53b4200)
         return A64_OP_MRS_NZCV;
     if ((insn & 0xffffffe0) == 0xd51b4200)

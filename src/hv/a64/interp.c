@@ -726,8 +726,8 @@ static NO_TSAN void interp(struct a64_cpu *cpu)
 {
     static const void *const handlers[] = {
 #define LABEL(n) &&h_##n,
-#define A64_COND_OP_LABEL(n, c) &&h_##n##_##c,
-        A64_OPS(LABEL)};
+#define LABEL_COND(n, c) &&h_##n##_##c,
+        A64_OPS(LABEL, LABEL_COND)};
     struct a64_op *op;
     struct a64_code_page *page;
     enum a64_next next;
@@ -865,6 +865,18 @@ trapped:
     }
     L(CLREX) : cpu->excl_host = NULL;
     NEXT;
+
+    L(DC_ZVA) :
+    {
+        uint64_t va = X(op->rd);
+        const struct a64_tlb_entry *e = TLB_ENTRY(va);
+
+        /* what EL0 may do is in SCTLR_EL1.DZE, which a64_system knows */
+        if (LULL_UNLIKELY(TLB_TAG(va, 1, cpu->ctx) != e->wtag || cpu->el == 0))
+            goto system;
+        memset((void *)(uintptr_t)((va & ~63ULL) + e->addend), 0, 64);
+        NEXT;
+    }
 
     /* ---- moves ---- */
     L(MOVI) : X(op->rd) = IMM;
