@@ -82,7 +82,8 @@ static bool reserve(struct lull_loop *loop, unsigned count)
     set = realloc(loop->set, capacity * sizeof(*set));
     if (set != NULL)
         loop->set = set;
-    watches = realloc(loop->set_watches, capacity * sizeof(*watches));
+    watches =
+        realloc(loop->set_watches, capacity * sizeof(struct lull_watch *));
     if (watches != NULL)
         loop->set_watches = watches;
     if (set == NULL || watches == NULL)

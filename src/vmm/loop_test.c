@@ -266,7 +266,8 @@ START_TEST(an_idle_loop_sleeps)
 }
 END_TEST
 
-enum { THREADS = 4, POSTS = 5000 };
+#define THREADS 4UL
+#define POSTS 5000UL
 
 static atomic_uint posted;
 

@@ -516,9 +516,7 @@ static struct lull_console *new_file(const struct lull_console_config *config,
     if (fd < 0)
         return NULL;
     c = lull_console_new_fds(config, -1, fd);
-    if (c == NULL)
-        close(fd);
-    else if (c->own_out) /* it was a terminal, and opened again */
+    if (c == NULL || c->own_out) /* it was a terminal, and opened again */
         close(fd);
     else
         c->own_out = true;

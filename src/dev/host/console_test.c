@@ -22,7 +22,7 @@
 
 #include "lull/console.h"
 
-enum { KIB = 1024 };
+#define KIB 1024UL
 
 static struct lull_loop *loop;
 static struct lull_console *console;
@@ -113,7 +113,7 @@ static void setup(void)
     appetite = sizeof(received);
     atomic_store(&drains, 0);
     atomic_store(&quits, 0);
-    strcpy(directory, "/tmp/lull-console-XXXXXX");
+    snprintf(directory, sizeof(directory), "/tmp/lull-console-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
 }
 
@@ -222,7 +222,7 @@ static void *read_all(void *opaque)
 /* A guest that looks at `room` loses nothing, whatever the host does. */
 START_TEST(a_slow_host_pushes_back_and_gets_everything)
 {
-    enum { BYTES = 600 * KIB };
+    const size_t whole = 600 * KIB;
     size_t total = 0, sent = 0;
     pthread_t reader;
 
@@ -234,7 +234,7 @@ START_TEST(a_slow_host_pushes_back_and_gets_everything)
     }
     ck_assert_uint_ge(sent, 64 * KIB);
     pthread_create(&reader, NULL, read_all, &total);
-    while (sent < BYTES) {
+    while (sent < whole) {
         uint8_t byte = (uint8_t)(sent % 251);
 
         if (chardev->room(chardev->host) == 0) {
@@ -250,7 +250,7 @@ START_TEST(a_slow_host_pushes_back_and_gets_everything)
     close(from_guest[1]);
     from_guest[1] = -1;
     pthread_join(reader, NULL);
-    ck_assert_uint_eq(total, BYTES);
+    ck_assert_uint_eq(total, whole);
     ck_assert_uint_gt(atomic_load(&drains), 0);
 }
 END_TEST
@@ -480,7 +480,7 @@ static int connect_socket(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-    strcpy(address.sun_path, socket_path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)),
                      0);
     return fd;

@@ -10,9 +10,10 @@
 #include "lull/bytes.h"
 #include "lull/ram.h"
 
+#define RAM_GPA 0x40000000ULL
+#define RAM_BYTES (1ULL << 20)
+
 enum {
-    RAM_GPA = 0x40000000,
-    RAM_BYTES = 1 << 20,
     NEXT = 1,
     WRITE = 2,
     INDIRECT = 4,
@@ -41,7 +42,7 @@ static inline struct driver_queue driver_queue(uint16_t size, uint64_t gpa)
 static inline void put_desc(uint64_t table, unsigned n, uint64_t gpa,
                             uint32_t len, uint16_t flags, uint16_t next)
 {
-    uint8_t *d = at(table + 16 * n);
+    uint8_t *d = at(table + 16ULL * n);
 
     put_le64(d, gpa);
     put_le32(d + 8, len);
@@ -51,7 +52,7 @@ static inline void put_desc(uint64_t table, unsigned n, uint64_t gpa,
 
 static inline void make_available(struct driver_queue *q, uint16_t head)
 {
-    put_le16(at(q->avail + 4 + 2 * (q->next_avail % q->size)), head);
+    put_le16(at(q->avail + 4 + 2ULL * (q->next_avail % q->size)), head);
     put_le16(at(q->avail + 2), ++q->next_avail);
 }
 
@@ -64,7 +65,7 @@ static inline uint16_t used_index(const struct driver_queue *q)
 static inline bool take_used(struct driver_queue *q, uint32_t *id,
                              uint32_t *len)
 {
-    uint8_t *entry = at(q->used + 4 + 8 * (q->seen_used % q->size));
+    uint8_t *entry = at(q->used + 4 + 8ULL * (q->seen_used % q->size));
 
     if (used_index(q) == q->seen_used)
         return false;
@@ -76,12 +77,12 @@ static inline bool take_used(struct driver_queue *q, uint32_t *id,
 
 static inline uint16_t avail_event_of(const struct driver_queue *q)
 {
-    return get_le16(at(q->used + 4 + 8 * q->size));
+    return get_le16(at(q->used + 4 + 8ULL * q->size));
 }
 
 static inline void set_used_event(const struct driver_queue *q, uint16_t value)
 {
-    put_le16(at(q->avail + 4 + 2 * q->size), value);
+    put_le16(at(q->avail + 4 + 2ULL * q->size), value);
 }
 
 #endif

@@ -45,13 +45,13 @@ static void store_release(uint8_t *at, uint16_t value)
 /* The driver's "interrupt me when you have used this", behind its ring. */
 static const uint8_t *used_event(const struct virtqueue *q)
 {
-    return q->avail + RING_ENTRIES + 2 * q->size;
+    return q->avail + RING_ENTRIES + 2 * (size_t)q->size;
 }
 
 /* Ours, "notify me when you have made this available". */
 static uint8_t *avail_event(const struct virtqueue *q)
 {
-    return q->used + RING_ENTRIES + USED_BYTES * q->size;
+    return q->used + RING_ENTRIES + USED_BYTES * (size_t)q->size;
 }
 
 static uint8_t *table(const struct lull_ram *ram, uint64_t gpa, uint64_t bytes,
@@ -183,7 +183,8 @@ static uint16_t ask_and_look(const struct virtqueue *q)
 
 enum virtq_result virtq_pop(struct virtqueue *q, struct virtq_chain *chain)
 {
-    uint16_t count, slot;
+    uint16_t count;
+    size_t slot;
 
     if (!q->started)
         return VIRTQ_EMPTY;
@@ -194,7 +195,7 @@ enum virtq_result virtq_pop(struct virtqueue *q, struct virtq_chain *chain)
         return VIRTQ_EMPTY;
     if (count > q->size)
         return VIRTQ_BROKEN;
-    slot = q->next_avail & (q->size - 1);
+    slot = q->next_avail & (q->size - 1U);
     chain->head = get_le16(q->avail + RING_ENTRIES + 2 * slot);
     chain->out = 0;
     chain->in = 0;
@@ -206,7 +207,7 @@ enum virtq_result virtq_pop(struct virtqueue *q, struct virtq_chain *chain)
 
 void virtq_push(struct virtqueue *q, uint16_t head, uint32_t written)
 {
-    uint16_t slot = q->next_used & (q->size - 1);
+    size_t slot = q->next_used & (q->size - 1U);
     uint8_t *entry = q->used + RING_ENTRIES + USED_BYTES * slot;
 
     put_le32(entry, head);

@@ -8,7 +8,9 @@
 #include "fake_driver.h"
 #include "queue.h"
 
-enum { SIZE = 8, QUEUE_GPA = RAM_GPA + 0x1000, DATA = RAM_GPA + 0x10000 };
+#define SIZE ((uint16_t)8)
+#define QUEUE_GPA (RAM_GPA + 0x1000)
+#define DATA (RAM_GPA + 0x10000)
 
 static struct virtqueue queue;
 static struct driver_queue driver;

@@ -39,9 +39,9 @@ enum {
     SIZE = 16,
     RX = 0,
     TX = 1,
-    DATA = RAM_GPA + 0x40000,
 };
 
+#define DATA (RAM_GPA + 0x40000)
 #define INDIRECT_DESC (1ULL << 28)
 #define EVENT_IDX (1ULL << 29)
 #define VERSION_1 (1ULL << 32)
@@ -86,7 +86,7 @@ static void negotiate(uint64_t features)
 
 static void start_queue(unsigned n)
 {
-    queue[n] = driver_queue(SIZE, RAM_GPA + 0x10000 * (n + 1));
+    queue[n] = driver_queue(SIZE, RAM_GPA + 0x10000ULL * (n + 1));
     set(QUEUE_SEL, n);
     set(QUEUE_NUM, SIZE);
     set_address(QUEUE_DESC, queue[n].desc);
