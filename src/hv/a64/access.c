@@ -335,8 +335,8 @@ static void copy_in(uint8_t *guest, const uint8_t *from, unsigned size)
 enum a64_next a64_load(struct a64_cpu *cpu, uint64_t va, unsigned size,
                        void *out, unsigned flags)
 {
-    uint8_t *part[2];
-    unsigned split;
+    uint8_t *part[2] = {NULL};
+    unsigned split = 0;
     enum a64_next next = locate(cpu, va, size, A64_READ, flags, part, &split);
 
     if (next != A64_NEXT)
@@ -350,8 +350,8 @@ enum a64_next a64_load(struct a64_cpu *cpu, uint64_t va, unsigned size,
 enum a64_next a64_store(struct a64_cpu *cpu, uint64_t va, unsigned size,
                         const void *in, unsigned flags)
 {
-    uint8_t *part[2];
-    unsigned split;
+    uint8_t *part[2] = {NULL};
+    unsigned split = 0;
     enum a64_next next = locate(cpu, va, size, A64_WRITE, flags, part, &split);
 
     if (next != A64_NEXT)
@@ -365,23 +365,25 @@ enum a64_next a64_store(struct a64_cpu *cpu, uint64_t va, unsigned size,
 enum a64_next a64_zero(struct a64_cpu *cpu, uint64_t va)
 {
     struct a64_mem_access access = begin(cpu, va, 64, A64_WRITE, 0);
-    uint8_t *host;
+    uint8_t *host = NULL;
     enum a64_next next;
 
     access.zeroing = true;
     next = a64_translate(cpu, &access, va, &host);
     if (next == A64_NEXT && LULL_UNLIKELY(cpu->watchpoints_on))
         next = a64_watchpoint(cpu, va & ~63ULL, 64, true);
-    if (next == A64_NEXT)
+    if (next == A64_NEXT) {
+        /* set, as the result says: NOLINTNEXTLINE(*NonNullParamChecker) */
         memset((void *)((uintptr_t)host & ~(uintptr_t)63), 0, 64);
+    }
     return next;
 }
 
 enum a64_next a64_host(struct a64_cpu *cpu, uint64_t va, unsigned size,
                        enum a64_access kind, unsigned flags, void **host)
 {
-    uint8_t *part[2];
-    unsigned split;
+    uint8_t *part[2] = {NULL};
+    unsigned split = 0;
     /* aligned to its size, it cannot leave its page */
     enum a64_next next =
         locate(cpu, va, size, kind, flags | A64_MEM_ALIGNED | MEM_EXCHANGES,

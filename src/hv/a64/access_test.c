@@ -130,6 +130,7 @@ START_TEST(mmio)
     ck_exit(a64_load(cpu, UPPER + 4096, 8, &value, 0), FAKE_ISS | 0x0f,
             UPPER + 4096, WRITE_ONLY);
     fake_put(cpu, UPPER + 4096, 1);
+    ck_assert(!fast_read(cpu, UPPER + 4096, 8));
     /* stage 1 speaks first */
     fake_map(cpu, LOWER + 4096, HOLE, 3, D_DEVICE | D_AF | D_RO);
     ck_fault(a64_store(cpu, LOWER + 4096, 4, &value, 0), 0x4f, LOWER + 4096);
@@ -434,6 +435,21 @@ START_TEST(fetch_entries_are_dropped)
 }
 END_TEST
 
+/* An IC finds what was fetched since the IC before it. */
+START_TEST(fetch_between_invalidations)
+{
+    struct a64_code_page *page;
+
+    fake_map(cpu, LOWER, DATA, 3, KERNEL);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(fetch(LOWER, &page), A64_NEXT);
+        ck_assert(fast_fetch(LOWER));
+        ck_assert_int_eq(a64_cache_op(cpu, IC_IVAU, LOWER), A64_NEXT);
+        ck_assert(!fast_fetch(LOWER));
+    }
+}
+END_TEST
+
 /* While every access is looked at, fetches miss the fast path and are found
  * all the same. */
 START_TEST(fetch_when_strict)
@@ -656,6 +672,7 @@ int main(void)
     tcase_add_test(code, fetch_without_memory);
     tcase_add_test(code, fetch_starts_again);
     tcase_add_loop_test(code, fetch_entries_are_dropped, 0, 7);
+    tcase_add_test(code, fetch_between_invalidations);
     tcase_add_test(code, fetch_when_strict);
     tcase_add_checked_fixture(sys, setup, fake_stop);
     suite_add_tcase(suite, sys);

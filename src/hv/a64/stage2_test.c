@@ -6,7 +6,9 @@
 #include <arm64/hv/hv_kern_types.h>
 #include <stdlib.h>
 
-enum { PAGE = 4096, RWX = 7, BASE = 0x80000000 };
+enum { RWX = 7 };
+#define PAGE 4096ULL
+#define BASE 0x80000000ULL
 
 static uint8_t *host;
 static uint8_t *other;
@@ -41,8 +43,8 @@ static const char *picture(unsigned pages)
     static char text[65];
     struct a64_s2_span span;
 
-    for (unsigned i = 0; i < pages; i++) {
-        uint64_t ipa = BASE + (uint64_t)i * PAGE;
+    for (uint64_t i = 0; i < pages; i++) {
+        uint64_t ipa = BASE + i * PAGE;
 
         if (!a64_stage2_find(fake_vm.stage2, ipa + 1, &span))
             text[i] = '.';
@@ -66,8 +68,8 @@ START_TEST(arguments)
     ck_assert_int_eq(map(NULL, BASE, PAGE), HV_BAD_ARGUMENT);
     ck_assert_int_eq(map(host, end, PAGE), HV_BAD_ARGUMENT);
     ck_assert_int_eq(map(host, end - PAGE, 2 * PAGE), HV_BAD_ARGUMENT);
-    ck_assert_int_eq(map(host, -(uint64_t)PAGE, PAGE), HV_BAD_ARGUMENT);
-    ck_assert_int_eq(map(host, PAGE, -(uint64_t)PAGE), HV_BAD_ARGUMENT);
+    ck_assert_int_eq(map(host, -PAGE, PAGE), HV_BAD_ARGUMENT);
+    ck_assert_int_eq(map(host, PAGE, -PAGE), HV_BAD_ARGUMENT);
     ck_assert_int_eq(a64_stage2_map(&fake_vm, host, BASE, PAGE, 8),
                      HV_BAD_ARGUMENT);
     ck_assert_int_eq(unmap(BASE, 0), HV_BAD_ARGUMENT);
@@ -211,33 +213,33 @@ START_TEST(as_pages)
         want[i] = '.';
     want[PAGES] = '\0';
     for (unsigned round = 0; round < ROUNDS; round++) {
-        unsigned first = (unsigned)rand() % PAGES;
-        unsigned n = 1 + (unsigned)rand() % (PAGES - first);
-        uint64_t ipa = BASE + (uint64_t)first * PAGE;
+        uint64_t first = (unsigned)rand() % PAGES;
+        uint64_t n = 1 + (unsigned)rand() % (PAGES - first);
+        uint64_t ipa = BASE + first * PAGE;
         bool live = false, all = true;
         int result;
 
-        for (unsigned i = first; i < first + n; i++) {
+        for (uint64_t i = first; i < first + n; i++) {
             live |= want[i] != '.';
             all &= want[i] == 'h' || want[i] == 'p';
         }
         switch (rand() % 4) {
         case 0:
-            result = map(host + first * PAGE, ipa, (uint64_t)n * PAGE);
+            result = map(host + first * PAGE, ipa, n * PAGE);
             ck_assert_int_eq(result, live ? HV_ERROR : HV_SUCCESS);
-            for (unsigned i = first; i < first + n && !live; i++)
+            for (uint64_t i = first; i < first + n && !live; i++)
                 want[i] = 'h';
             break;
         case 1:
-            ck_assert_int_eq(unmap(ipa, (uint64_t)n * PAGE), HV_SUCCESS);
-            for (unsigned i = first; i < first + n; i++)
+            ck_assert_int_eq(unmap(ipa, n * PAGE), HV_SUCCESS);
+            for (uint64_t i = first; i < first + n; i++)
                 want[i] = '.';
             break;
         default:
-            result = a64_stage2_protect(&fake_vm, ipa, (uint64_t)n * PAGE,
+            result = a64_stage2_protect(&fake_vm, ipa, n * PAGE,
                                         round % 2 ? RWX : A64_S2_READ);
             ck_assert_int_eq(result, all ? HV_SUCCESS : HV_ERROR);
-            for (unsigned i = first; i < first + n && all; i++)
+            for (uint64_t i = first; i < first + n && all; i++)
                 want[i] = round % 2 ? 'h' : 'p';
             break;
         }

@@ -32,7 +32,7 @@ static void setup(void)
     one = fake_cpu(0);
     two = fake_cpu_with(1, one->sys.ttbr0_el1, one->sys.ttbr1_el1);
     a64_guest_enter(one);
-    for (unsigned i = 0; i < 600; i++)
+    for (uint64_t i = 0; i < 600; i++)
         fake_map(one, LOWER + i * 4096, DATA + i * 4096, 3, USER);
 }
 
@@ -214,19 +214,19 @@ END_TEST
 /* As many as a log holds are done one by one; of more, all is dropped. */
 START_TEST(many_records)
 {
-    unsigned n = _i ? 500 : 200;
-    uint64_t far = LOWER + 599 * 4096;
+    uint64_t n = _i ? 500 : 200;
+    uint64_t far = LOWER + 599 * 4096ULL;
 
     a64_guest_enter(two);
-    for (unsigned i = 0; i < n; i++)
+    for (uint64_t i = 0; i < n; i++)
         fake_get(two, LOWER + i * 4096);
     fake_get(two, far);
     a64_guest_leave(two);
-    for (unsigned i = 0; i < n; i++)
+    for (uint64_t i = 0; i < n; i++)
         tlbi(one, TLBI_VAE1IS, TLBI_VA(LOWER + i * 4096, 0));
     a64_dsb(one);
     a64_guest_enter(two);
-    for (unsigned i = 0; i < n; i++)
+    for (uint64_t i = 0; i < n; i++)
         ck_assert(!fast_read(two, LOWER + i * 4096, 8));
     ck_assert(fast_read(two, far, 8) == !_i);
 }
@@ -244,7 +244,7 @@ START_TEST(code_records)
     ck_assert_int_eq(a64_fetch(two, &page), A64_NEXT);
     fake_get(two, LOWER);
     a64_guest_leave(two);
-    for (unsigned i = 0; i < 64; i++)
+    for (uint64_t i = 0; i < 64; i++)
         a64_cache_op(one, IC_IVAU, LOWER + 64 * i);
     a64_dsb(one);
     ck_assert(e->tag == (LOWER | two->ctx[0]));
@@ -298,7 +298,7 @@ static void fill(uint8_t *host, uint64_t value)
 /* One guest load, as the interpreter does it. */
 static void look(struct a64_cpu *cpu, unsigned i)
 {
-    uint64_t va = virtual_page(i) + 8 * (i % WORDS);
+    uint64_t va = virtual_page(i) + 8ULL * (i % WORDS);
     uint64_t value, word;
 
     if (fast_read(cpu, va, 8)) {

@@ -259,35 +259,37 @@ START_TEST(many_asids)
 {
     uint64_t tables[8];
 
-    for (unsigned i = 0; i < 8; i++) {
+    for (uint64_t i = 0; i < 8; i++) {
         tables[i] = cpu->sys.ttbr0_el1 = fake_table();
         map_marked(LOWER, DATA + i * 4096, USER);
     }
     map_marked(UPPER + 0x1000, DATA + 0x10000, KERNEL);
-    for (unsigned asid = 1; asid < 5000; asid++) {
+    for (uint64_t asid = 1; asid < 5000; asid++) {
         cpu->sys.ttbr0_el1 = tables[asid % 8];
         set_asid((uint16_t)asid);
         ck_assert_uint_eq(fake_get(cpu, LOWER), DATA + asid % 8 * 4096);
         ck_assert_uint_eq(fake_get(cpu, UPPER + 0x1000), DATA + 0x10000);
         if (asid % 3 == 0) {
-            tlbi(TLBI_ASIDE1, (uint64_t)asid << 48);
+            tlbi(TLBI_ASIDE1, asid << 48);
             ck_assert(!fast_read(cpu, LOWER, 8));
         }
     }
 }
 END_TEST
 
-/* Every TLBI as the same ASID, so that old entries stay in the arrays. */
+/* Flush after flush, with what was entered before still in the arrays: none of
+ * it comes back when its context number does. */
 START_TEST(many_flushes)
 {
-    for (unsigned i = 0; i < 2000; i++) {
-        uint64_t page = DATA + i % 8 * 4096;
+    const uint64_t places = 600;
 
-        map_marked(LOWER, page, USER);
-        map_marked(UPPER + 4096, page, KERNEL);
-        tlbi(i % 2 ? TLBI_VMALLE1 : TLBI_VMALLE1IS, 0);
-        ck_assert_uint_eq(fake_get(cpu, LOWER), page);
-        ck_assert_uint_eq(fake_get(cpu, UPPER + 4096), page);
+    for (uint64_t i = 0; i < places; i++)
+        map_marked(LOWER + i * 4096, DATA + i * 4096, USER);
+    for (uint64_t round = 0; round < 2000; round++) {
+        for (uint64_t i = 0; i < places; i++)
+            ck_assert(!fast_read(cpu, LOWER + i * 4096, 8));
+        fake_get(cpu, LOWER + round % places * 4096);
+        tlbi(round % 2 ? TLBI_VMALLE1 : TLBI_VMALLE1IS, 0);
     }
 }
 END_TEST
@@ -341,7 +343,7 @@ START_TEST(tlbi_another)
     tlbi(TLBI_VAE1, TLBI_VA(LOWER + 4096, 7));
     ck_assert(fast_read(cpu, LOWER, 8));
     /* the same place in the array, another page */
-    tlbi(TLBI_VAE1, TLBI_VA(LOWER + A64_TLB_SIZE * 4096, 7));
+    tlbi(TLBI_VAE1, TLBI_VA(LOWER + A64_TLB_SIZE * 4096ULL, 7));
     ck_assert(fast_read(cpu, LOWER, 8));
 }
 END_TEST
@@ -391,23 +393,25 @@ START_TEST(tlbi_of_a_block)
 }
 END_TEST
 
-/* More blocks than ranges: none is forgotten. */
+/* More blocks than ranges, upwards and downwards: none is forgotten. */
 START_TEST(tlbi_of_many_blocks)
 {
-    uint64_t stride = 0x10001000; /* neither neighbours nor collisions */
-    unsigned n = 40;
+    const uint64_t stride = 0x10001000; /* no neighbours, no collisions */
+    const uint64_t n = 40;
 
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t va = (i + 1) * stride;
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t va = stride * (_i ? n + 1 - i : i);
 
         fake_map(cpu, va & ~0x1fffffULL, DATA, 2, KERNEL);
         fake_get(cpu, va);
-        ck_assert(fast_read(cpu, va, 8));
     }
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t va = (i + 1) * stride;
+    tlbi(TLBI_VAE1, TLBI_VA((stride * (_i ? n : 1)) | 0x1ff000, 0));
+    for (uint64_t i = 1; i <= n; i++) {
+        uint64_t va = i * stride;
 
+        ck_assert(!fast_read(cpu, va, 8));
         fake_get(cpu, va);
+        ck_assert(fast_read(cpu, va, 8));
         tlbi(TLBI_VAE1, TLBI_VA((va & ~0x1fffffULL) + 0x1ff000, 0));
         ck_assert(!fast_read(cpu, va, 8));
     }
@@ -462,6 +466,19 @@ START_TEST(tag_with_other_sign)
 }
 END_TEST
 
+/* Without TBI such an address is no address. */
+START_TEST(other_sign_without_tbi)
+{
+    uint64_t value;
+
+    map_marked(LOWER, DATA, USER);
+    fake_get(cpu, LOWER);
+    ck_assert_int_eq(a64_load(cpu, LOWER | 0x80ULL << 56, 8, &value, 0),
+                     A64_REDIRECT);
+    ck_assert_uint_eq(fake.iss, 0x04);
+}
+END_TEST
+
 /* ---- looking at every access ---- */
 
 START_TEST(strict_hides_the_fast_path)
@@ -512,10 +529,11 @@ int main(void)
     tcase_add_test(tc, tlbi_global_in_lower_half);
     tcase_add_test(tc, tlbi_ignores_top_byte);
     tcase_add_loop_test(tc, tlbi_of_a_block, 0, 2);
-    tcase_add_test(tc, tlbi_of_many_blocks);
+    tcase_add_loop_test(tc, tlbi_of_many_blocks, 0, 2);
     tcase_add_test(tc, tlbi_of_a_large_block);
     tcase_add_loop_test(tc, tlbi_unknown_forms, 0, 6);
     tcase_add_test(tc, tag_with_other_sign);
+    tcase_add_test(tc, other_sign_without_tbi);
     tcase_add_loop_test(tc, strict_hides_the_fast_path, 0, 2);
     return fake_main(suite);
 }
