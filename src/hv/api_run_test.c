@@ -267,7 +267,6 @@ START_TEST(mmio_of_other_forms_has_no_isv)
         0xf8008c20, /* str x0, [x1, #8]! */
         0xc85f7c20, /* ldxr x0, [x1] */
         0xf8220020, /* ldadd x2, x0, [x1] */
-        0xd50b7421, /* dc zva, x1 */
     };
     struct guest g;
 

@@ -10,32 +10,37 @@ checks=$2
 failed=0
 compilers=0
 
-try() { # compiler, language, standard, what to include
-    printf '#include <%s>\nextern int unit_is_not_empty;\n' "$4" |
-        "$1" -x "$2" -std="$3" -I "$include" -Wall -Wextra -Wpedantic -Werror \
-            -fsyntax-only - || {
-        echo "FAILED: $4 with $1 -std=$3"
+try() { # compiler, language, standard, file, its name
+    "$1" -x "$2" -std="$3" -I "$include" -Wall -Wextra -Wpedantic -Werror \
+        -fsyntax-only "$4" || {
+        echo "FAILED: $1 -std=$3 $4 ${5:-}"
         failed=1
+        return 1
     }
 }
 
-try_all() { # compiler, language, standard
+alone() { # compiler, language, standard
     for header in $(cd "$include" && find . -name '*.h' | sed 's,^\./,,'); do
-        try "$1" "$2" "$3" "$header"
+        printf '#include <%s>\nextern int unit_is_not_empty;\n' "$header" |
+            try "$1" "$2" "$3" - "$header" || return 1
     done
-    "$1" -x "$2" -std="$3" -I "$include" -Wall -Wextra -Wpedantic -Werror \
-        -fsyntax-only "$checks" || failed=1
 }
 
-for cc in gcc clang clang-14; do
-    command -v "$cc" >/dev/null || continue
+first_of() { # commands; the one that is there, if any
+    for command; do
+        command -v "$command" && return
+    done
+}
+
+for cc in $(first_of gcc) $(first_of clang clang-14); do
     compilers=$((compilers + 1))
-    try_all "$cc" c c11
-    try_all "$cc" c gnu11
+    alone "$cc" c c11 || failed=1
+    try "$cc" c c11 "$checks"
+    try "$cc" c gnu11 "$checks"
 done
-for cxx in g++ clang++ clang++-14; do
-    command -v "$cxx" >/dev/null || continue
-    try_all "$cxx" c++ c++17
+for cxx in $(first_of g++) $(first_of clang++ clang++-14); do
+    alone "$cxx" c++ c++17 || failed=1
+    try "$cxx" c++ c++17 "$checks"
 done
 [ "$compilers" -gt 0 ] || exit 77 # skipped: nothing to try with
 exit "$failed"
