@@ -329,6 +329,7 @@ static void exit_data_abort(struct vcpu *vcpu)
     const struct lull_mmio *window;
 
     if (abort.page_table) {
+        count(&vcpu->counters.unmapped);
         crash(vcpu, "has a translation table that is not in memory");
         return;
     }
@@ -340,8 +341,10 @@ static void exit_data_abort(struct vcpu *vcpu)
     } else if (abort.valid) {
         mmio(vcpu, window, &abort);
     } else if (abort.cache_op) {
+        count(&vcpu->counters.other);
         next_instruction(vcpu); /* a device has no cache to clean */
     } else {
+        count(&vcpu->counters.other);
         crash(vcpu, "used an instruction that cannot access a device (a "
                     "pair, vector or atomic form)");
     }

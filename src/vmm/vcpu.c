@@ -121,8 +121,6 @@ static void vcpu_power_on(struct vcpu *vcpu)
     vcpu->hv_exists = true;
     atomic_store_explicit(&vcpu->hv_id, (uint32_t)vcpu->hv,
                           memory_order_relaxed);
-    /* Before idle_enter lets a kicker call vcpu_force_exit. */
-    atomic_thread_fence(memory_order_release);
     vcpu->waiting = false;
     vcpu->timer_line = false;
     vcpu->offset_in_use = 0; /* the framework's default */
@@ -136,10 +134,8 @@ static void vcpu_power_on(struct vcpu *vcpu)
 void vcpu_force_exit(void *opaque)
 {
     struct vcpu *vcpu = opaque;
-    hv_vcpu_t id;
+    hv_vcpu_t id = atomic_load_explicit(&vcpu->hv_id, memory_order_relaxed);
 
-    atomic_thread_fence(memory_order_acquire);
-    id = atomic_load_explicit(&vcpu->hv_id, memory_order_relaxed);
     hv_vcpus_exit(&id, 1);
 }
 

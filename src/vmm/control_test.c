@@ -1,0 +1,552 @@
+/*
+ * The control socket as a client meets it: greeting, negotiation, commands,
+ * errors, events, and clients that misbehave. The VM is a fake that counts;
+ * socket, loop and protocol are the real ones.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control_server.h"
+#include "lull/control.h"
+#include "machine.h"
+#include "test_main.h"
+
+/* ---- the fake VM
+ * ---------------------------------------------------------------- */
+
+static struct lull_vm vm;
+static _Atomic unsigned resets, quits;
+static char runtime[64], directory[80], path[128];
+static pthread_t loop_thread;
+static struct why why;
+
+void vm_pause(struct lull_vm *machine)
+{
+    machine->paused = true;
+    control_event(machine->control, "STOP", NULL);
+}
+
+void vm_resume(struct lull_vm *machine)
+{
+    machine->paused = false;
+    control_event(machine->control, "RESUME", NULL);
+}
+
+void vm_reset(struct lull_vm *machine, bool by_guest)
+{
+    ck_assert(!by_guest);
+    atomic_fetch_add(&resets, 1);
+    control_event(machine->control, "RESET", json_pack("{s:b}", "guest", 0));
+}
+
+void vm_end(struct lull_vm *machine, enum lull_vm_end reason,
+            const char *format, ...)
+{
+    ck_assert_int_eq(reason, LULL_END_QUIT);
+    atomic_fetch_add(&quits, 1);
+}
+
+json_t *stats_json(struct lull_vm *machine)
+{
+    return json_pack("{s:s}", "name", machine->config.name);
+}
+
+/* ---- around each test
+ * -------------------------------------------------------------- */
+
+static void *run_loop(void *opaque)
+{
+    lull_loop_run(vm.loop);
+    return NULL;
+}
+
+static void setup(void)
+{
+    memset(&vm, 0, sizeof(vm));
+    atomic_store(&resets, 0);
+    atomic_store(&quits, 0);
+    snprintf(runtime, sizeof(runtime), "/tmp/control_test.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(runtime));
+    setenv("XDG_RUNTIME_DIR", runtime, 1);
+    ck_assert(lull_control_dir(directory, sizeof(directory)));
+    ck_assert(lull_control_path("test", path, sizeof(path)));
+    vm.config.name = "test";
+    vm.config.cpus = 2;
+    vm.loop = lull_loop_new();
+    vm.control = control_new(&vm, &why);
+    ck_assert_msg(vm.control != NULL, "%s", why.text);
+    ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, NULL), 0);
+}
+
+static void teardown(void)
+{
+    lull_loop_quit(vm.loop);
+    pthread_join(loop_thread, NULL);
+    if (vm.control != NULL)
+        control_free(vm.control);
+    lull_loop_free(vm.loop);
+    unlink(path);
+    rmdir(directory);
+    rmdir(runtime);
+}
+
+/* ---- a client
+ * ------------------------------------------------------------------------- */
+
+struct session {
+    int fd;
+    char in[65536];
+    size_t len;
+};
+
+static void say(struct session *s, const char *text)
+{
+    size_t len = strlen(text);
+
+    ck_assert_int_eq(send(s->fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+/* The next line, parsed; NULL when the VM hung up. */
+static json_t *hear(struct session *s)
+{
+    for (;;) {
+        char *end = memchr(s->in, '\n', s->len);
+        ssize_t n;
+
+        if (end != NULL) {
+            size_t used = (size_t)(end + 1 - s->in);
+            json_t *message = json_loadb(s->in, used, 0, NULL);
+
+            ck_assert_ptr_nonnull(message);
+            s->len -= used;
+            memmove(s->in, end + 1, s->len);
+            return message;
+        }
+        n = recv(s->fd, s->in + s->len, sizeof(s->in) - s->len, 0);
+        if (n <= 0)
+            return NULL;
+        s->len += (size_t)n;
+    }
+}
+
+static void heard(json_t *message, const char *expected)
+{
+    json_t *wanted = json_loads(expected, 0, NULL);
+
+    ck_assert_msg(wanted != NULL, "test's own JSON: %s", expected);
+    if (!json_equal(message, wanted)) {
+        char *text = json_dumps(message, JSON_COMPACT);
+
+        ck_abort_msg("wanted %s, got %s", expected, text);
+    }
+    json_decref(wanted);
+    json_decref(message);
+}
+
+static void hears(struct session *s, const char *expected)
+{
+    heard(hear(s), expected);
+}
+
+static void hears_error(struct session *s, const char *class, const char *words)
+{
+    json_t *message = hear(s);
+    json_t *error = json_object_get(message, "error");
+    const char *desc = json_string_value(json_object_get(error, "desc"));
+
+    ck_assert_str_eq(json_string_value(json_object_get(error, "class")), class);
+    ck_assert_msg(strstr(desc, words) != NULL, "%s", desc);
+    json_decref(message);
+}
+
+static void hears_event(struct session *s, const char *name)
+{
+    json_t *message = hear(s);
+    json_t *time = json_object_get(message, "timestamp");
+
+    ck_assert_str_eq(json_string_value(json_object_get(message, "event")),
+                     name);
+    ck_assert(json_is_integer(json_object_get(time, "seconds")));
+    ck_assert(json_is_integer(json_object_get(time, "microseconds")));
+    json_decref(message);
+}
+
+static void connects(struct session *s)
+{
+    char err[256];
+    json_t *greeting;
+
+    memset(s, 0, sizeof(*s));
+    s->fd = lull_control_connect("test", err, sizeof(err));
+    ck_assert_msg(s->fd >= 0, "%s", err);
+    greeting = hear(s);
+    ck_assert(json_is_object(json_object_get(
+        json_object_get(json_object_get(greeting, "QMP"), "version"), "qemu")));
+    json_decref(greeting);
+}
+
+static void negotiates(struct session *s)
+{
+    connects(s);
+    say(s, "{\"execute\":\"qmp_capabilities\"}\n");
+    hears(s, "{\"return\":{}}");
+}
+
+/* ---- the protocol
+ * ------------------------------------------------------------------------ */
+
+START_TEST(nothing_before_the_negotiation)
+{
+    struct session s;
+
+    connects(&s);
+    say(&s, "{\"execute\":\"query-status\",\"id\":\"a\"}");
+    hears_error(&s, "CommandNotFound", "qmp_capabilities");
+    say(&s, "{\"execute\":\"quit\"}");
+    hears_error(&s, "CommandNotFound", "qmp_capabilities");
+    ck_assert_uint_eq(quits, 0);
+    say(&s, "{\"execute\":\"qmp_capabilities\","
+            "\"arguments\":{\"enable\":[]}}");
+    hears(&s, "{\"return\":{}}");
+    say(&s, "{\"execute\":\"query-status\"}");
+    hears(&s, "{\"return\":{\"status\":\"running\",\"running\":true,"
+              "\"singlestep\":false}}");
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(answers_carry_the_id)
+{
+    struct session s;
+
+    negotiates(&s);
+    say(&s, "{\"execute\":\"query-name\",\"id\":{\"n\":[1,null]}}");
+    hears(&s, "{\"return\":{\"name\":\"test\"},\"id\":{\"n\":[1,null]}}");
+    say(&s, "{\"execute\":\"no-such\",\"id\":7}");
+    hears(&s, "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":"
+              "\"The command no-such has not been found\"},\"id\":7}");
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(queries)
+{
+    struct session s;
+    json_t *answer;
+
+    negotiates(&s);
+    say(&s, "{\"execute\":\"query-cpus-fast\"}");
+    hears(&s,
+          "{\"return\":[{\"cpu-index\":0,\"qom-path\":\"/machine/cpu[0]\","
+          "\"thread-id\":0,\"target\":\"aarch64\",\"props\":{\"core-id\":0}},"
+          "{\"cpu-index\":1,\"qom-path\":\"/machine/cpu[1]\","
+          "\"thread-id\":0,\"target\":\"aarch64\",\"props\":"
+          "{\"core-id\":1}}]}");
+    say(&s, "{\"execute\":\"query-version\"}");
+    answer = hear(&s);
+    ck_assert(json_is_object(
+        json_object_get(json_object_get(answer, "return"), "qemu")));
+    json_decref(answer);
+    say(&s, "{\"execute\":\"x-lull-stats\"}");
+    hears(&s, "{\"return\":{\"name\":\"test\"}}");
+    close(s.fd);
+}
+END_TEST
+
+/* What query-commands lists is there, and what is there is listed. */
+START_TEST(commands_are_listed)
+{
+    static const char *const needed[] = {
+        "qmp_capabilities", "query-status", "query-version",
+        "query-cpus-fast",  "stop",         "cont",
+        "system_powerdown", "system_reset", "quit",
+        "x-lull-stats",
+    };
+    struct session s;
+    const json_t *command;
+    json_t *answer;
+    size_t i, j, found = 0;
+
+    negotiates(&s);
+    say(&s, "{\"execute\":\"query-commands\"}");
+    answer = hear(&s);
+    json_array_foreach(json_object_get(answer, "return"), i,
+                       command) for (j = 0; j < COUNT_OF(needed); j++) found +=
+        strcmp(needed[j],
+               json_string_value(json_object_get(command, "name"))) == 0;
+    ck_assert_uint_eq(found, COUNT_OF(needed));
+    json_decref(answer);
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(power_commands_and_their_events)
+{
+    struct session s, other;
+
+    negotiates(&s);
+    negotiates(&other);
+    say(&s, "{\"execute\":\"stop\"}");
+    hears_event(&s, "STOP");
+    hears(&s, "{\"return\":{}}");
+    hears_event(&other, "STOP");
+    say(&other, "{\"execute\":\"query-status\"}");
+    hears(&other, "{\"return\":{\"status\":\"paused\",\"running\":false,"
+                  "\"singlestep\":false}}");
+    say(&s, "{\"execute\":\"cont\"}{\"execute\":\"system_reset\"}");
+    hears_event(&s, "RESUME");
+    hears(&s, "{\"return\":{}}");
+    hears_event(&s, "RESET");
+    hears(&s, "{\"return\":{}}");
+    say(&s, "{\"execute\":\"system_powerdown\"}");
+    hears_error(&s, "GenericError", "unsupported");
+    say(&s, "{\"execute\":\"quit\"}");
+    hears(&s, "{\"return\":{}}");
+    ck_assert_uint_eq(resets, 1);
+    ck_assert_uint_eq(quits, 1);
+    close(s.fd);
+    close(other.fd);
+}
+END_TEST
+
+START_TEST(a_message_may_come_in_pieces_or_together)
+{
+    static const char message[] = " {\"execute\":\n\"query-name\"} ";
+    struct session s;
+    size_t i;
+
+    negotiates(&s);
+    for (i = 0; message[i] != '\0'; i++)
+        say(&s, (char[]){message[i], '\0'});
+    hears(&s, "{\"return\":{\"name\":\"test\"}}");
+    say(&s, "{\"execute\":\"query-name\"}{\"execute\":\"query-name\"}\r\n\n"
+            "{\"execute\":\"query-name\",\"id\":3}");
+    hears(&s, "{\"return\":{\"name\":\"test\"}}");
+    hears(&s, "{\"return\":{\"name\":\"test\"}}");
+    hears(&s, "{\"return\":{\"name\":\"test\"},\"id\":3}");
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(nonsense_is_answered_and_survived)
+{
+    static const struct {
+        const char *text, *words;
+    } nonsense[] = {
+        {"{bad}\n", "JSON parse error"},
+        {"hello\n", "JSON parse error"},
+        {"{\"execute\":\"a\\ud800\"}\n", "JSON parse error"},
+        {"[]\n", "\"execute\""},
+        {"[{\"execute\":\"quit\"}]\n", "\"execute\""},
+        {"{}\n", "\"execute\""},
+        {"{\"execute\":3}\n", "\"execute\""},
+        {"{\"execute\":\"quit\",\"arguments\":[]}\n", "must be an object"},
+        {"{\"execute\":\"quit\",\"arguments\":{\"x\":1}}\n", "unexpected"},
+        {"{\"execute\":\"stop\",\"arguments\":{\"enable\":[]}}\n",
+         "unexpected"},
+    };
+    struct session s;
+    size_t i;
+
+    negotiates(&s);
+    for (i = 0; i < COUNT_OF(nonsense); i++) {
+        say(&s, nonsense[i].text);
+        hears_error(&s, "GenericError", nonsense[i].words);
+    }
+    say(&s, "{\"execute\":\"query-name\"}");
+    hears(&s, "{\"return\":{\"name\":\"test\"}}");
+    ck_assert_uint_eq(quits, 0);
+    close(s.fd);
+}
+END_TEST
+
+/* ---- clients that misbehave
+ * ------------------------------------------------------------------ */
+
+START_TEST(an_endless_message_is_cut_off)
+{
+    struct session s, other;
+    char chunk[4096];
+    int i;
+
+    negotiates(&other);
+    negotiates(&s);
+    say(&s, "{\"execute\":\"");
+    memset(chunk, 'x', sizeof(chunk));
+    for (i = 0; i < 64; i++)
+        if (send(s.fd, chunk, sizeof(chunk), MSG_NOSIGNAL) < 0)
+            break;
+    ck_assert_ptr_null(hear(&s));
+    close(s.fd);
+    say(&other, "{\"execute\":\"query-name\"}");
+    hears(&other, "{\"return\":{\"name\":\"test\"}}");
+    close(other.fd);
+}
+END_TEST
+
+/* It asks and never reads: cut off when too much is waiting for it. */
+START_TEST(a_client_that_does_not_read_is_cut_off)
+{
+    struct session s;
+    unsigned long i;
+
+    negotiates(&s);
+    for (i = 0; i < 10000000; i++)
+        if (send(s.fd, "{\"execute\":\"query-commands\"}\n", 29, MSG_NOSIGNAL) <
+            0)
+            break;
+    ck_assert_uint_lt(i, 10000000);
+    close(s.fd);
+    negotiates(&s);
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(too_many_clients_are_turned_away)
+{
+    struct session *s = calloc(40, sizeof(*s));
+    char err[256];
+    int i;
+
+    for (i = 0; i < 32; i++)
+        connects(&s[i]);
+    s[32].fd = lull_control_connect("test", err, sizeof(err));
+    ck_assert_int_ge(s[32].fd, 0);
+    ck_assert_ptr_null(hear(&s[32]));
+    for (i = 0; i <= 32; i++)
+        close(s[i].fd);
+    free(s);
+}
+END_TEST
+
+START_TEST(clients_come_and_go)
+{
+    struct session s;
+    int i;
+
+    for (i = 0; i < 200; i++) {
+        negotiates(&s);
+        if (i % 3 == 0)
+            say(&s, "{\"execute\":\"stop\"}{\"execute\":\"cont\"}");
+        if (i % 3 == 1)
+            say(&s, "{\"execute\":");
+        close(s.fd);
+    }
+}
+END_TEST
+
+/* ---- the socket's file
+ * -------------------------------------------------------------------------- */
+
+START_TEST(the_socket_is_ours_alone)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    ck_assert_int_eq(stat(directory, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0700);
+}
+END_TEST
+
+START_TEST(a_name_in_use_is_refused)
+{
+    struct session s;
+
+    ck_assert_ptr_null(control_new(&vm, &why));
+    ck_assert_ptr_nonnull(strstr(why.text, "--name test"));
+    negotiates(&s); /* and the first one is none the worse */
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(a_stale_socket_is_replaced)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct lull_vm second = {.config = {.name = "stale"}, .loop = vm.loop};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct control *control;
+
+    ck_assert(
+        lull_control_path("stale", address.sun_path, sizeof(address.sun_path)));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    close(fd); /* left behind by one that was killed */
+    control = control_new(&second, &why);
+    ck_assert_msg(control != NULL, "%s", why.text);
+    control_free(control);
+    ck_assert_int_ne(access(address.sun_path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_directory_open_to_others_is_refused)
+{
+    struct lull_vm second = {.config = {.name = "second"}, .loop = vm.loop};
+
+    ck_assert_int_eq(chmod(directory, 0777), 0);
+    ck_assert_ptr_null(control_new(&second, &why));
+    ck_assert_ptr_nonnull(strstr(why.text, directory));
+    ck_assert_int_eq(chmod(directory, 0700), 0);
+}
+END_TEST
+
+START_TEST(paths_that_do_not_fit)
+{
+    struct lull_vm second = {.config = {.name = "second"}, .loop = vm.loop};
+    char longer[200], err[256];
+
+    memset(longer, 'x', sizeof(longer));
+    longer[0] = '/';
+    longer[sizeof(longer) - 1] = '\0';
+    setenv("XDG_RUNTIME_DIR", longer, 1);
+    ck_assert_ptr_null(control_new(&second, &why));
+    ck_assert_ptr_nonnull(strstr(why.text, "XDG_RUNTIME_DIR"));
+    ck_assert_int_eq(lull_control_connect("x", err, sizeof(err)), -1);
+    ck_assert_ptr_nonnull(strstr(err, "XDG_RUNTIME_DIR"));
+    unsetenv("XDG_RUNTIME_DIR");
+    ck_assert(lull_control_dir(longer, sizeof(longer)));
+    ck_assert_ptr_nonnull(strstr(longer, "/tmp/lull-"));
+    ck_assert(!lull_control_dir(longer, 10));
+}
+END_TEST
+
+START_TEST(nobody_there_is_said)
+{
+    char err[256];
+
+    ck_assert_int_eq(lull_control_connect("nobody", err, sizeof(err)), -1);
+    ck_assert_ptr_nonnull(strstr(err, "no VM named nobody"));
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        nothing_before_the_negotiation,
+        answers_carry_the_id,
+        queries,
+        commands_are_listed,
+        power_commands_and_their_events,
+        a_message_may_come_in_pieces_or_together,
+        nonsense_is_answered_and_survived,
+        an_endless_message_is_cut_off,
+        a_client_that_does_not_read_is_cut_off,
+        too_many_clients_are_turned_away,
+        clients_come_and_go,
+        the_socket_is_ours_alone,
+        a_name_in_use_is_refused,
+        a_stale_socket_is_replaced,
+        a_directory_open_to_others_is_refused,
+        paths_that_do_not_fit,
+        nobody_there_is_said,
+    };
+
+    return test_main_with("control", tests, COUNT_OF(tests), setup, teardown);
+}
