@@ -5,6 +5,7 @@
  * not to be fast.
  */
 #include "code.h"
+#include "sysreg.h"
 
 uint64_t a64_bitmask[1 << 13];
 
@@ -540,7 +541,7 @@ static enum a64_opcode decode_hint(uint32_t insn, struct a64_op *op)
         return trap_fn(a64_wfi, insn, op);
     case 4:
     case 5:
-        return trap_fn(a64_system, insn, op); /* SEV, SEVL */
+        return trap_fn(a64_system_decode(insn), insn, op); /* SEV, SEVL */
     default:
         return A64_OP_NOP;
     }
@@ -573,7 +574,7 @@ static enum a64_opcode decode_system(uint32_t insn, struct a64_op *op)
         /* the slow way remains, for the UNDEF at EL0 */
         return read ? A64_OP_MRS_EL1 : A64_OP_MSR_EL1;
     }
-    return trap_fn(a64_system, insn, op);
+    return trap_fn(a64_system_decode(insn), insn, op);
 }
 
 static enum a64_opcode decode_branch(uint32_t insn, unsigned index,

@@ -732,7 +732,7 @@ static NO_TSAN void interp(struct a64_cpu *cpu)
     struct a64_code_page *page;
     enum a64_next next;
     bool stepping = false;
-    int budget = 1; /* look before the first instruction */
+    int budget = 0; /* look before the first instruction */
     union {
         uint8_t u8[64];
         uint16_t u16[32];
