@@ -11,10 +11,11 @@
  * the bytes that the host has are in the FIFO already. It falls when the FIFO
  * is empty, or when the guest clears it.
  *
- * Bytes are taken from the host only while the guest listens: with a receive
- * interrupt unmasked, or by polling. A driver that starts throws away what is
- * in the FIFO, and that would be the beginning of what was piped into the
- * guest.
+ * Bytes are taken from the host only while the guest listens: with the UART
+ * on and a receive interrupt unmasked, or by polling. A driver that starts
+ * throws away what is in the FIFO, and that would be the beginning of what was
+ * piped into the guest. (Linux unmasks for a moment before it starts, but with
+ * the UART off.)
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ enum {
     FR_TXFE = 1 << 7,
 
     LCR_H_FEN = 1 << 4,
+    CR_UARTEN = 1 << 0,
     CR_LBE = 1 << 7, /* loopback */
     CR_RESET = 0x300,
     IFLS_RESET = 0x12,
@@ -74,6 +76,7 @@ struct lull_pl011 {
     const struct lull_chardev *chardev;
 
     uint32_t lcr_h, cr, ifls, imsc, ris;
+    bool cr_written;
     uint32_t stored[4];  /* ILPR, IBRD, FBRD, DMACR: kept, without effect */
     bool level;          /* of the interrupt line */
     bool tx_full;        /* the chardev had no room: it will say when */
@@ -123,7 +126,10 @@ static bool rx_push(struct lull_pl011 *u, uint8_t byte)
 
 static bool listening(const struct lull_pl011 *u)
 {
-    return (u->imsc & (INT_RX | INT_RT)) != 0 || u->polls;
+    /* A guest that never wrote UARTCR counts on firmware to have done it. */
+    bool on = (u->cr & CR_UARTEN) != 0 || !u->cr_written;
+
+    return (on && (u->imsc & (INT_RX | INT_RT)) != 0) || u->polls;
 }
 
 /* Ask for the bytes that were refused, now that the guest would take them. */
@@ -270,6 +276,7 @@ static void write_register(struct lull_pl011 *u, unsigned offset,
         break;
     case UARTCR:
         u->cr = value & 0xffff;
+        u->cr_written = true;
         break;
     case UARTIFLS:
         u->ifls = value & 0x3f;
@@ -347,6 +354,7 @@ void lull_pl011_reset(struct lull_pl011 *u)
     pthread_mutex_lock(&u->lock);
     u->lcr_h = 0;
     u->cr = CR_RESET;
+    u->cr_written = false;
     u->ifls = IFLS_RESET;
     u->imsc = 0;
     u->ris = 0;
