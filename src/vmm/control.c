@@ -25,7 +25,7 @@
 
 enum {
     INPUT_MAX = 64 << 10,
-    OUTPUT_MAX = 4 << 20, /* behind on reading by more: gone */
+    OUTPUT_MAX = 1 << 20, /* behind on reading by more: gone */
     CLIENTS_MAX = 32,
 };
 
@@ -39,7 +39,7 @@ struct client {
     char *in;
     size_t in_len;
     char *out;
-    size_t out_len;
+    size_t out_len, out_room;
 };
 
 struct control {
@@ -72,7 +72,28 @@ static bool client_flush(struct client *client)
         done += (size_t)n;
     }
     client->out_len -= done;
-    memmove(client->out, client->out + done, client->out_len);
+    if (done != 0)
+        memmove(client->out, client->out + done, client->out_len);
+    return true;
+}
+
+/* Room for `len` more bytes; false when that is too much. */
+static bool client_reserve(struct client *client, size_t len)
+{
+    size_t room = client->out_room == 0 ? 4096 : client->out_room;
+    char *out;
+
+    if (client->out_len + len > OUTPUT_MAX)
+        return false;
+    while (room < client->out_len + len)
+        room *= 2;
+    if (room == client->out_room)
+        return true;
+    out = realloc(client->out, room);
+    if (out == NULL)
+        return false;
+    client->out = out;
+    client->out_room = room;
     return true;
 }
 
@@ -80,20 +101,18 @@ static void client_send(struct client *client, json_t *message)
 {
     char *text = json_dumps(message, JSON_COMPACT);
     size_t len = text == NULL ? 0 : strlen(text);
-    char *out = NULL;
 
     json_decref(message);
-    if (len != 0 && !client->dead && client->out_len + len < OUTPUT_MAX)
-        out = realloc(client->out, client->out_len + len + 2);
-    if (out != NULL) {
-        client->out = out;
-        memcpy(out + client->out_len, text, len);
-        memcpy(out + client->out_len + len, "\r\n", 2);
+    if (len == 0 || client->dead || !client_reserve(client, len + 2)) {
+        client->dead = true;
+    } else {
+        memcpy(client->out + client->out_len, text, len);
+        memcpy(client->out + client->out_len + len, "\r\n", 2);
         client->out_len += len + 2;
+        if (!client_flush(client))
+            client->dead = true;
     }
     free(text);
-    if (out == NULL || !client_flush(client))
-        client->dead = true;
 }
 
 void control_event(struct control *control, const char *event, json_t *data)
