@@ -20,9 +20,11 @@ enum a64_next a64_poll(struct a64_cpu *cpu)
 
     cpu->poll_left = A64_POLL_BRANCHES;
     if (LULL_UNLIKELY(req != 0)) {
-        atomic_fetch_and_explicit(&cpu->req,
-                                  ~(uint32_t)(A64_REQ_CANCEL | A64_REQ_LOOK),
-                                  memory_order_acquire);
+        /* what is cleared here is what is looked at: a cancel that came
+         * after the load above must not be lost */
+        req = atomic_fetch_and_explicit(
+            &cpu->req, ~(uint32_t)(A64_REQ_CANCEL | A64_REQ_LOOK),
+            memory_order_acquire);
         if (req & A64_REQ_CANCEL)
             return leave(cpu, HV_EXIT_REASON_CANCELED);
         if (req & A64_REQ_SYNC) {
