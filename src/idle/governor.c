@@ -8,10 +8,10 @@
 #include <string.h>
 
 const struct gov_policy *const gov_policies[] = {
-    &policy_park,
-    &policy_halt,
-    &policy_spin,
-    NULL,
+    &policy_park,    &policy_halt, &policy_haltpoll,
+    &policy_pselect, &policy_spin, &policy_nodeadline,
+    &policy_sleep,   &policy_rate, &policy_ladder,
+    &policy_score,   NULL,
 };
 
 const struct gov_policy *gov_policy_find(const char *name)
@@ -132,7 +132,8 @@ static void count_wake(struct gov *g)
 void gov_init(struct gov *g, const struct gov_host *host,
               const struct idle_policy *policy, uint64_t now)
 {
-    *g = (struct gov){.host = host, .filled_ns = now, .storm_at_ns = now};
+    *g = (struct gov){
+        .host = host, .born_ns = now, .filled_ns = now, .storm_at_ns = now};
     guess_margins(g);
     gov_set_policy(g, policy);
 }
@@ -144,19 +145,32 @@ void gov_set_policy(struct gov *g, const struct idle_policy *policy)
     g->tokens_ns = policy->share_permille ? GOV_BUDGET_CAP_NS : 0;
     g->share_rest = 0;
     g->lengths = 0;
+    if (g->ops->reset)
+        g->ops->reset(g);
 }
 
 void gov_begin(struct gov *g, uint64_t now)
 {
     g->began_ns = now;
-    g->polled = g->slept = false;
+    g->polled = g->slept = g->selected = false;
     drain_storm(g, now);
+}
+
+void gov_pending(struct gov *g, uint64_t now)
+{
+    if (g->ops->pending)
+        g->ops->pending(g, now);
+    g->left_ns = now;
 }
 
 struct gov_step gov_select(struct gov *g, uint64_t now, uint64_t deadline)
 {
     refill(g, now);
     g->rest_ns = deadline - now;
+    if (!g->selected && g->ops->begin)
+        g->ops->begin(g, now);
+    g->selected = true;
+    g->left_ns = now;
     return g->ops->select(g, now, deadline);
 }
 
@@ -165,6 +179,7 @@ void gov_reflect(struct gov *g, const struct gov_step *step, uint64_t started,
 {
     if (step->act == GOV_SPIN || step->act == GOV_POLL)
         charge(g, step, started, ended);
+    g->left_ns = ended;
     if (step->act == GOV_PARK) {
         g->slept = true;
         count_wake(g);

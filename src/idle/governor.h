@@ -5,7 +5,7 @@
  *
  * One idle period runs like this:
  *
- *     gov_begin(g, now);
+ *     gov_begin(g, now);            // or gov_pending: nothing to wait for
  *     while (nothing ended it) {
  *         step = gov_select(g, now, deadline);
  *         do it, at most until step.until_ns;
@@ -26,6 +26,7 @@ enum gov_act {
     GOV_POLL,   /* watch the word, hoping for a kick */
     GOV_SPIN,   /* watch the word until a deadline that is close */
     GOV_PARK,   /* sleep */
+    GOV_SLEEP,  /* sleep until then, kicked or not; then end the wait */
 };
 
 struct gov_step {
@@ -73,12 +74,29 @@ enum {
     GOV_LENGTHS = 16,
 };
 
+/* What each policy remembers; only its own file looks inside. */
+struct gov_haltpoll {
+    uint64_t window_ns;
+};
+struct gov_rate {
+    uint64_t second_ns; /* when the second being counted began */
+    unsigned wfis, hot_seconds;
+};
+struct gov_ladder {
+    unsigned row;
+};
+struct gov_score {
+    unsigned points;
+    uint64_t idle_since_ns;
+};
+
 struct gov_policy;
 
 struct gov {
     const struct gov_host *host;
     const struct gov_policy *ops;
     struct idle_policy policy;
+    uint64_t born_ns; /* gov_init: the machine's start, near enough */
 
     /* The spin budget: what may still be spun, and when it was last filled. */
     uint64_t tokens_ns;
@@ -100,11 +118,19 @@ struct gov {
     /* This idle period. */
     uint64_t began_ns;
     uint64_t rest_ns; /* to the deadline, when last asked */
-    bool polled, slept;
+    bool polled, slept, selected;
+    uint64_t left_ns; /* when the last WFI was done with */
 
     /* The last idle lengths; UINT64_MAX for one that a deadline ended. */
     uint64_t lengths_ns[GOV_LENGTHS];
     unsigned lengths;
+
+    union {
+        struct gov_haltpoll haltpoll;
+        struct gov_rate rate;
+        struct gov_ladder ladder;
+        struct gov_score score;
+    } state;
 };
 
 /* One policy: a name, the keys its text may have, and what it decides.
@@ -112,13 +138,23 @@ struct gov {
 struct gov_policy {
     const char *name;
     const char *const *keys; /* NULL-terminated, or NULL */
+    void (*reset)(struct gov *g);
+    /* A WFI with nothing pending, before the first select for it. */
+    void (*begin)(struct gov *g, uint64_t now);
+    /* A WFI that found something pending. */
+    void (*pending)(struct gov *g, uint64_t now);
     struct gov_step (*select)(struct gov *g, uint64_t now, uint64_t deadline);
     void (*reflect)(struct gov *g, const struct gov_step *step,
                     uint64_t started, uint64_t ended, enum gov_end end);
     void (*finish)(struct gov *g, uint64_t length, enum gov_cause cause);
+    /* The line for its user when it is chosen, or first sleeps. */
+    void (*announce)(const struct idle_policy *policy, bool sleeping, char *out,
+                     size_t bytes);
 };
 
-extern const struct gov_policy policy_park, policy_halt, policy_spin;
+extern const struct gov_policy policy_park, policy_halt, policy_haltpoll,
+    policy_pselect, policy_spin, policy_nodeadline, policy_sleep, policy_rate,
+    policy_ladder, policy_score;
 /* All of them, NULL-terminated, the default first. */
 extern const struct gov_policy *const gov_policies[];
 /* NULL when there is none of that name. */
@@ -130,6 +166,7 @@ void gov_init(struct gov *g, const struct gov_host *host,
 void gov_set_policy(struct gov *g, const struct idle_policy *policy);
 
 void gov_begin(struct gov *g, uint64_t now);
+void gov_pending(struct gov *g, uint64_t now);
 struct gov_step gov_select(struct gov *g, uint64_t now, uint64_t deadline);
 void gov_reflect(struct gov *g, const struct gov_step *step, uint64_t started,
                  uint64_t ended, enum gov_end end);
@@ -141,5 +178,9 @@ uint64_t gov_margin(const struct gov *g, uint64_t horizon_ns);
 void gov_learn_margin(struct gov *g, uint64_t horizon_ns, uint64_t late_ns);
 /* How much of `want_ns` may be spun now; counts a denial when not all. */
 uint64_t gov_afford(struct gov *g, uint64_t want_ns);
+static inline struct gov_step gov_sleep(uint64_t now, uint64_t ns)
+{
+    return (struct gov_step){GOV_SLEEP, now + ns};
+}
 
 #endif

@@ -6,6 +6,7 @@
 #define IDLE_HOOK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum idle_hook {
     IDLE_HOOK_KICK_SET,  /* kicker: the bit is set, the duty not yet done */
@@ -23,6 +24,8 @@ bool idle_test_hook(enum idle_hook at);
 /* Wake the sleeper for no reason. */
 struct idle_vcpu;
 void idle_test_stray(struct idle_vcpu *iv);
+/* Make it older, for policies that do nothing at first. */
+void idle_test_age(struct idle_vcpu *iv, uint64_t ns);
 #define IDLE_HOOK(at) idle_test_hook(at)
 #else
 #define IDLE_HOOK(at) false

@@ -44,6 +44,8 @@ struct idle_vcpu {
     alignas(CACHE_LINE) struct park park;
     struct gov gov;
     struct rung rung;
+    void (*first_sleep)(void *opaque);
+    bool wfi;  /* this wait is a guest's, not the caller's own */
     bool lost; /* this wait was ended by the backstop, a reason being set */
     struct counters stats;
 };
@@ -79,6 +81,7 @@ struct idle_vcpu *idle_vcpu_new(const struct idle_config *config)
         return NULL;
     memset(iv, 0, sizeof(*iv));
     iv->force_exit = config->force_exit;
+    iv->first_sleep = config->first_sleep;
     iv->opaque = config->opaque;
     iv->backstop_ns =
         config->backstop_ns ? config->backstop_ns : DEFAULT_BACKSTOP_NS;
@@ -264,6 +267,18 @@ static enum gov_end sleep_sliced(struct idle_vcpu *iv, uint64_t until,
     return GOV_TIME;
 }
 
+/* Deaf to kicks: what the policies that ask for it were. Bits latch. */
+static enum gov_end sleep_deaf(struct idle_vcpu *iv, uint64_t until)
+{
+    if (iv->first_sleep) {
+        iv->first_sleep(iv->opaque);
+        iv->first_sleep = NULL;
+    }
+    while (idle_now_ns() < until)
+        park_slice(until);
+    return GOV_TIME;
+}
+
 static enum gov_end park(struct idle_vcpu *iv, uint64_t until, uint64_t now,
                          uint32_t mask)
 {
@@ -288,6 +303,8 @@ static enum idle_state step_state(struct idle_vcpu *iv,
         return IDLE_STATE_POLL;
     if (step->act == GOV_SPIN)
         return IDLE_STATE_SPIN;
+    if (step->act == GOV_SLEEP)
+        return IDLE_STATE_SLICED;
     if (rung_sliced(&iv->rung, now))
         return IDLE_STATE_SLICED;
     return step->until_ns == IDLE_NO_DEADLINE ? IDLE_STATE_PARK
@@ -312,6 +329,8 @@ static uint64_t take_step(struct idle_vcpu *iv, const struct gov_step *step,
 
     if (state == IDLE_STATE_POLL || state == IDLE_STATE_SPIN)
         end = watch(iv, until, mask);
+    else if (step->act == GOV_SLEEP)
+        end = sleep_deaf(iv, until);
     else if (state == IDLE_STATE_SLICED)
         end = sleep_sliced(iv, until, now, mask);
     else
@@ -323,7 +342,7 @@ static uint64_t take_step(struct idle_vcpu *iv, const struct gov_step *step,
     if (state == IDLE_STATE_POLL)
         note_poll(iv, end, ended - now);
     /* A slice's lateness says nothing about the sleep it stands in for. */
-    if (state != IDLE_STATE_SLICED)
+    if (iv->wfi && (state != IDLE_STATE_SLICED || step->act == GOV_SLEEP))
         gov_reflect(&iv->gov, step, now, ended, end);
     return ended;
 }
@@ -383,13 +402,15 @@ static void note_idle(struct idle_vcpu *iv, enum idle_wake why, uint32_t got,
         if (got & (IDLE_IRQ | IDLE_IPI))
             cause = GOV_BY_KICK;
         note_reasons(iv, got);
-        note_kick(iv, began, now);
+        if (why != IDLE_WAKE_EARLY)
+            note_kick(iv, began, now);
     }
     if (why == IDLE_WAKE_BACKSTOP) {
         count_add(COUNTER(&iv->stats, wakes_backstop), 1);
         rung_fail(&iv->rung, now);
     }
-    gov_finish(&iv->gov, now - began, cause);
+    if (iv->wfi)
+        gov_finish(&iv->gov, now - began, cause);
     publish(iv);
 }
 
@@ -398,9 +419,25 @@ static void note_no_idle(struct idle_vcpu *iv, enum idle_wake why, uint64_t now,
                          uint64_t deadline)
 {
     count_add(COUNTER(&iv->stats, entries) + IDLE_STATE_PENDING, 1);
-    if (why == IDLE_WAKE_EARLY && deadline != IDLE_NO_DEADLINE)
+    if (why != IDLE_WAKE_EARLY) {
+        if (iv->wfi)
+            gov_pending(&iv->gov, now);
+    } else if (deadline != IDLE_NO_DEADLINE)
         count_add(COUNTER(&iv->stats, timer_early) + gov_bucket(deadline - now),
                   1);
+}
+
+/* What to do next: the policy decides for a guest's WFI, and for that only. */
+static struct gov_step next_step(struct idle_vcpu *iv, uint64_t now,
+                                 uint64_t deadline)
+{
+    if (word_look(&iv->word) & WORD_CONFIG) {
+        word_take(&iv->word, WORD_CONFIG);
+        adopt_policy(iv);
+    }
+    if (!iv->wfi)
+        return (struct gov_step){GOV_PARK, deadline};
+    return gov_select(&iv->gov, now, deadline);
 }
 
 /* Select, wait, reflect, until something ends it. */
@@ -409,22 +446,20 @@ enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
 {
     uint64_t began = idle_now_ns(), now = began;
     enum idle_wake why = IDLE_WAKE_PENDING;
-    bool waited = false;
+    bool waited = false, enough = false;
 
     iv->lost = false;
+    iv->wfi = (wakeset & IDLE_IRQ) != 0;
     gov_begin(&iv->gov, now);
     while (!(word_look(&iv->word) & wakeset)) {
         struct gov_step step;
 
-        if (now >= deadline_ns) {
-            why = IDLE_WAKE_DEADLINE;
+        if (now >= deadline_ns || enough) {
+            why = enough && now < deadline_ns ? IDLE_WAKE_EARLY
+                                              : IDLE_WAKE_DEADLINE;
             break;
         }
-        if (word_look(&iv->word) & WORD_CONFIG) {
-            word_take(&iv->word, WORD_CONFIG);
-            adopt_policy(iv);
-        }
-        step = gov_select(&iv->gov, now, deadline_ns);
+        step = next_step(iv, now, deadline_ns);
         if (step.act == GOV_RETURN) {
             why = IDLE_WAKE_EARLY;
             break;
@@ -432,6 +467,8 @@ enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
         now = take_step(iv, &step, now, wakeset | WORD_CONFIG);
         why = iv->lost ? IDLE_WAKE_BACKSTOP : IDLE_WAKE_KICK;
         waited = true;
+        /* Such a sleep is all there is to the WFI, whatever is left. */
+        enough = step.act == GOV_SLEEP;
     }
 
     *got = why == IDLE_WAKE_DEADLINE || why == IDLE_WAKE_EARLY
@@ -442,6 +479,12 @@ enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
     else
         note_no_idle(iv, why, now, deadline_ns);
     return why;
+}
+
+void idle_pending(struct idle_vcpu *iv)
+{
+    count_add(COUNTER(&iv->stats, entries) + IDLE_STATE_PENDING, 1);
+    gov_pending(&iv->gov, idle_now_ns());
 }
 
 /* Reading the counters. */
@@ -468,5 +511,10 @@ void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
 void idle_test_stray(struct idle_vcpu *iv)
 {
     park_wake(&iv->park, &iv->word);
+}
+
+void idle_test_age(struct idle_vcpu *iv, uint64_t ns)
+{
+    iv->gov.born_ns -= ns;
 }
 #endif

@@ -628,6 +628,103 @@ START_TEST(an_unknown_policy_is_not_taken)
 }
 END_TEST
 
+static atomic_uint first_sleeps;
+
+static void count_first_sleep(void *opaque)
+{
+    ck_assert_ptr_eq(opaque, &exits);
+    atomic_fetch_add(&first_sleeps, 1);
+}
+
+/* A vCPU old enough for its policy to sleep on every WFI. */
+static void use_sleep(const char *policy)
+{
+    struct idle_config config = {.force_exit = force_exit,
+                                 .first_sleep = count_first_sleep,
+                                 .opaque = &exits};
+    char err[200];
+
+    teardown();
+    atomic_store(&first_sleeps, 0);
+    ck_assert(idle_policy_parse(policy, &config.policy, err, sizeof(err)));
+    iv = idle_vcpu_new(&config);
+    ck_assert_ptr_nonnull(iv);
+    idle_vcpu_attach(iv);
+    idle_test_age(iv, 15000 * MS);
+}
+
+/* Kicked in its first third it sleeps to its end; the kick is not lost. */
+START_TEST(a_sleep_is_deaf_to_kicks)
+{
+    uint64_t began;
+    uint32_t got;
+    pthread_t kicker;
+
+    use_sleep("sleep,us=400000");
+    kicker = later(kick_irq);
+    began = idle_now_ns();
+    ck_assert_int_eq(wait_for(60000 * MS, IDLE_ANY, &got), IDLE_WAKE_KICK);
+    ck_assert_uint_ge(idle_now_ns() - began, 400 * MS);
+    ck_assert_uint_eq(got, IDLE_IRQ);
+    pthread_join(kicker, NULL);
+    ck_assert_uint_eq(stats().wake_syscalls, 0);
+    ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 1);
+}
+END_TEST
+
+START_TEST(a_sleep_ends_the_wait_early_or_late)
+{
+    uint32_t got;
+
+    use_sleep("sleep,us=2000");
+    ck_assert_int_eq(wait_for(60000 * MS, IDLE_ANY, &got), IDLE_WAKE_EARLY);
+    ck_assert_int_eq(wait_for(1 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
+    ck_assert_uint_eq(stats().wakes_timer, 1);
+    ck_assert_uint_eq(sum(stats().timer_late), 1);
+    ck_assert_uint_eq(atomic_load(&first_sleeps), 1);
+}
+END_TEST
+
+/* Held, or off: the policy is for the guest's WFI only. */
+START_TEST(a_wait_of_the_callers_own_ignores_the_policy)
+{
+    uint32_t got;
+
+    teardown();
+    use("spin");
+    ck_assert_int_eq(wait_for(2 * MS, IDLE_STOP | IDLE_RESUME, &got),
+                     IDLE_WAKE_DEADLINE);
+    teardown();
+    use("nodeadline");
+    ck_assert_int_eq(wait_for(2 * MS, IDLE_STOP | IDLE_RESUME, &got),
+                     IDLE_WAKE_DEADLINE);
+}
+END_TEST
+
+START_TEST(nodeadline_hangs_until_a_kick)
+{
+    pthread_t kicker;
+    uint64_t began;
+    uint32_t got;
+
+    teardown();
+    use("nodeadline");
+    kicker = later(kick_irq);
+    began = idle_now_ns();
+    ck_assert_int_eq(wait_for(1 * MS, IDLE_ANY, &got), IDLE_WAKE_KICK);
+    ck_assert_uint_gt(idle_now_ns() - began, 1 * MS);
+    pthread_join(kicker, NULL);
+    ck_assert_uint_eq(stats().wakes_timer, 0);
+}
+END_TEST
+
+START_TEST(pending_work_is_counted)
+{
+    idle_pending(iv);
+    ck_assert_uint_eq(stats().entries[IDLE_STATE_PENDING], 1);
+}
+END_TEST
+
 /* Polling catches a kick without a system call. */
 START_TEST(poll_catches_kicks)
 {
@@ -708,6 +805,11 @@ static void add_waiting(Suite *suite)
     tcase_add_test(tc, a_new_policy_reaches_a_sleeper);
     tcase_add_test(tc, a_new_policy_is_no_reason);
     tcase_add_test(tc, an_unknown_policy_is_not_taken);
+    tcase_add_test(tc, a_sleep_is_deaf_to_kicks);
+    tcase_add_test(tc, a_sleep_ends_the_wait_early_or_late);
+    tcase_add_test(tc, a_wait_of_the_callers_own_ignores_the_policy);
+    tcase_add_test(tc, nodeadline_hangs_until_a_kick);
+    tcase_add_test(tc, pending_work_is_counted);
     tcase_add_test(tc, poll_catches_kicks);
     tcase_add_test(tc, statistics_know_the_margins_and_the_thread);
     suite_add_tcase(suite, tc);

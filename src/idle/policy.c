@@ -1,5 +1,5 @@
 /*
- * A policy as text: "park", "park,share=2.5,poll", "halt", "spin". Parsing,
+ * A policy as text: "park", "park,share=2.5,poll", "ladder,us=50". Parsing,
  * printing, and one line that helps when the text is wrong.
  */
 #include "governor.h"
@@ -7,7 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_SHARE_PERMILLE = 20, TEXT_MAX = 64 };
+enum {
+    DEFAULT_SHARE_PERMILLE = 20,
+    DEFAULT_SLEEP_US = 100,
+    /* Nothing wakes such a sleep, so it bounds how late a stop is. */
+    MAX_SLEEP_US = 1000000,
+    TEXT_MAX = 64,
+};
 
 /* One key: read its value (NULL when it stands alone), print what is set. */
 struct key {
@@ -60,9 +66,32 @@ static int print_poll(const struct idle_policy *policy, char *out, size_t bytes)
     return snprintf(out, bytes, "%s", policy->poll ? ",poll" : "");
 }
 
+static bool read_us(const char *value, struct idle_policy *policy)
+{
+    uint32_t us = 0;
+
+    if (!value || !*value)
+        return false;
+    for (; *value; value++) {
+        if (*value < '0' || *value > '9')
+            return false;
+        us = us * 10 + (uint32_t)(*value - '0');
+        if (us > MAX_SLEEP_US)
+            return false;
+    }
+    policy->sleep_us = us;
+    return us > 0;
+}
+
+static int print_us(const struct idle_policy *policy, char *out, size_t bytes)
+{
+    return snprintf(out, bytes, ",us=%u", policy->sleep_us);
+}
+
 static const struct key all_keys[] = {
     {"share", "a percentage from 0 to 100", read_share, print_share},
     {"poll", "on or off", read_poll, print_poll},
+    {"us", "a number of microseconds from 1 to 1000000", read_us, print_us},
 };
 
 static const struct key *find_key(const struct gov_policy *ops,
@@ -150,7 +179,8 @@ static char *next_part(char **rest)
 bool idle_policy_parse(const char *text, struct idle_policy *policy, char *err,
                        size_t err_bytes)
 {
-    struct idle_policy parsed = {.share_permille = DEFAULT_SHARE_PERMILLE};
+    struct idle_policy parsed = {.share_permille = DEFAULT_SHARE_PERMILLE,
+                                 .sleep_us = DEFAULT_SLEEP_US};
     const struct gov_policy *ops;
     char copy[TEXT_MAX];
     char *rest = copy, *part;
@@ -176,7 +206,9 @@ bool idle_policy_parse(const char *text, struct idle_policy *policy, char *err,
 const char *const *idle_policy_names(void)
 {
     /* The table of governor.c again; governor_test holds them together. */
-    static const char *const names[] = {"park", "halt", "spin", NULL};
+    static const char *const names[] = {
+        "park",  "halt", "haltpoll", "pselect", "spin", "nodeadline",
+        "sleep", "rate", "ladder",   "score",   NULL};
 
     return names;
 }
@@ -193,4 +225,15 @@ void idle_policy_format(const struct idle_policy *policy, char *out,
         used += find_key(ops, *k)->print(policy, out + used,
                                          out_bytes - (size_t)used);
     }
+}
+
+bool idle_policy_announce(const struct idle_policy *policy, bool sleeping,
+                          char *out, size_t out_bytes)
+{
+    const struct gov_policy *ops = gov_policy_find(policy->name);
+
+    if (!ops || !ops->announce)
+        return false;
+    ops->announce(policy, sleeping, out, out_bytes);
+    return true;
 }

@@ -61,12 +61,13 @@ enum idle_wake {
 struct idle_vcpu;
 
 /*
- * How a policy is named and set: "park", "park,share=2", "halt", "spin".
+ * How a policy is named and set: "park", "park,share=2", "ladder,us=50".
  */
 struct idle_policy {
     char name[16];
     uint32_t share_permille; /* park: spin budget, default 20 (2 %) */
     bool poll;               /* park: poll for kicks too, default off */
+    uint32_t sleep_us;       /* sleep, ladder: how long, default 100 */
 };
 
 /*
@@ -80,6 +81,12 @@ const char *const *idle_policy_names(void);
 /* The canonical text of a policy, as stat prints it. */
 void idle_policy_format(const struct idle_policy *policy, char *out,
                         size_t out_bytes);
+/*
+ * The line a policy has for its user: when it is chosen, or (`sleeping`) when
+ * it sleeps for the first time. False: it has none, and out is untouched.
+ */
+bool idle_policy_announce(const struct idle_policy *policy, bool sleeping,
+                          char *out, size_t out_bytes);
 
 struct idle_config {
     struct idle_policy policy;
@@ -88,6 +95,9 @@ struct idle_config {
      * before the guest runs or after it left. Sees what the vCPU's thread
      * stored before idle_enter. */
     void (*force_exit)(void *opaque);
+    /* The policy has, for the first time, slept without listening. On the
+     * vCPU's thread, once; may be NULL. */
+    void (*first_sleep)(void *opaque);
     void *opaque;
     /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits
      * for it: a shorter one only makes an idle VM wake for nothing. */
@@ -115,10 +125,16 @@ uint32_t idle_leave(struct idle_vcpu *iv);
 /*
  * Nothing to do until `deadline_ns` (absolute; IDLE_NO_DEADLINE for none) or
  * until a reason in `wakeset` arrives. Reasons outside the wakeset latch. On
- * return *got holds the consumed reasons (those of the wakeset).
+ * return *got holds the consumed reasons (those of the wakeset). A wakeset
+ * without IDLE_IRQ is not the guest's WFI but the caller's own wait (held,
+ * off): the policy has no say in it.
  */
 enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
                          uint32_t wakeset, uint32_t *got);
+
+/* The guest executed WFI and something was pending already, so there will be
+ * no idle_wait: the policy may want to know. */
+void idle_pending(struct idle_vcpu *iv);
 
 /* Set a reason and see to it that the vCPU notices. Publish what the reason
  * is about first, with any stores; the vCPU sees them. */
@@ -136,7 +152,7 @@ enum idle_state {
     IDLE_STATE_SPIN,          /* I2: spun the last microseconds to a deadline */
     IDLE_STATE_PARK_DEADLINE, /* I3 */
     IDLE_STATE_PARK,          /* I4 */
-    IDLE_STATE_SLICED,        /* I5: fallback */
+    IDLE_STATE_SLICED,        /* I5: slept without listening */
     IDLE_STATES
 };
 
