@@ -30,7 +30,7 @@ FP_COLD static void compare_slow(struct a64_cpu *cpu, struct sf_format f,
     static inline void compare_##suffix(struct a64_cpu *cpu, type a, type b,   \
                                         bool signal)                           \
     {                                                                          \
-        if (!fp_host_usable(cpu) ||                                            \
+        if (!fp_reads_##suffix(cpu, a) || !fp_reads_##suffix(cpu, b) ||        \
             LULL_UNLIKELY(__builtin_isunordered(a, b)))                        \
             return compare_slow(cpu, format, bits_of_##suffix(a),              \
                                 bits_of_##suffix(b), signal);                  \
@@ -158,7 +158,7 @@ FP_COLD static union vec mask_slow_d(struct a64_cpu *cpu, union vec a,
         a.vd &= mask;                                                          \
         b.vd &= mask;                                                          \
         prepare;                                                               \
-        if (fp_host_usable(cpu))                                               \
+        if (fp_reads_##varr(cpu, a.varr) && fp_reads_##varr(cpu, b.varr))      \
             r.vint = a.varr op b.varr;                                         \
         else                                                                   \
             r = mask_slow_##w(cpu, a, b, test);                                \

@@ -87,7 +87,8 @@ static inline unsigned exponent_f32(float a)
         uint64_t mag;                                                          \
         bool inexact;                                                          \
                                                                                \
-        if (!fp_host_usable(cpu) || exponent_##suffix(a) >= bias + frac_bits)  \
+        if (!fp_reads_##suffix(cpu, a) ||                                      \
+            exponent_##suffix(a) >= bias + frac_bits)                          \
             return round_slow_##suffix(cpu, a, mode, exact);                   \
         mag = whole(bits_of_##suffix(a), exp_bits, frac_bits, mode, &inexact); \
         if (inexact && exact)                                                  \
@@ -164,7 +165,7 @@ TO_FIXED_TYPE(double, f64, SF_DOUBLE)
         unsigned exp = exponent_##suffix(a);                                   \
         bool sign = bits_of_##suffix(a) >> (exp_bits + frac_bits);             \
                                                                                \
-        if (!fp_host_usable(cpu))                                              \
+        if (!fp_reads_##suffix(cpu, a))                                        \
             goto slow;                                                         \
         if (!is_unsigned && exp < bias + width - 1)                            \
             return width == 32 ? (uint32_t)(int32_t)a : (uint64_t)(int64_t)a;  \
@@ -182,8 +183,8 @@ TO_FIXED_TYPE(double, f64, SF_DOUBLE)
         unsigned limit = frac_bits < width - 1 ? frac_bits : width - 2;        \
         uint64_t mag;                                                          \
                                                                                \
-        if (!fp_host_usable(cpu) || exponent_##suffix(a) >= bias + limit ||    \
-            (is_unsigned && sign))                                             \
+        if (!fp_reads_##suffix(cpu, a) ||                                      \
+            exponent_##suffix(a) >= bias + limit || (is_unsigned && sign))     \
             return to_fixed_##suffix(cpu, a, 0, is_unsigned, width, mode);     \
         mag = whole(bits_of_##suffix(a), exp_bits, frac_bits, mode, &inexact); \
         if (inexact)                                                           \
@@ -281,7 +282,7 @@ static void fcvtzs_fast_vs(struct a64_cpu *cpu, uint32_t insn)
     vf32 a = (vf32)(reg(cpu, rn_of(insn))->vd & mask);
     vs32 large = ((vs32)a & INT32_MAX) >= 0x4f000000; /* 2^31, NaN too */
 
-    if (!fp_host_usable(cpu) || !fp_host_none((vu64)large)) {
+    if (!fp_reads_vf(cpu, a) || !fp_host_none((vu64)large)) {
         fcvtz_vs(cpu, insn);
         return;
     }
@@ -442,17 +443,17 @@ static uint64_t convert(struct a64_cpu *cpu, struct sf_format to,
 
 static inline double widen(struct a64_cpu *cpu, float a)
 {
-    if (fp_host_usable(cpu) && exponent_f32(a) != 0xff)
+    if (fp_reads_f32(cpu, a) && exponent_f32(a) != 0xff)
         return a;
     return f64_of_bits(convert(cpu, SF_DOUBLE, SF_SINGLE, bits_of_f32(a)));
 }
 
 static inline float narrow(struct a64_cpu *cpu, double a)
 {
-    if (fp_host_usable(cpu)) {
+    if (fp_reads_f64(cpu, a) && fp_rounds(cpu)) {
         float r = (float)a;
 
-        if (fp_fine_f32(r))
+        if (fp_fine_f32(cpu, r))
             return r;
     }
     return f32_of_bits(

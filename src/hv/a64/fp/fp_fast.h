@@ -8,35 +8,60 @@
  *    rounding, so there may be an underflow that the host does not raise. (A
  *    subnormal result is tiny either way.)
  * Both are seen in the result, which is then computed again by softfloat; the
- * flags that the host raised on the way are among the right ones. With FZ set
- * the host's unit is not touched: it would raise inexact where Arm flushes.
+ * flags that the host raised on the way are among the right ones.
+ *
+ * With FZ set three more things are looked at: a subnormal operand, which Arm
+ * reads as zero; a subnormal result, which Arm flushes; and inexact, which the
+ * host raises where Arm flushes and raises underflow alone. That does no harm
+ * once FPSR.IXC is set, and after any rounding it is.
  */
 #ifndef LULL_A64_FP_FAST_H
 #define LULL_A64_FP_FAST_H
 
 #include "fp_internal.h"
 
-static inline bool fp_host_usable(const struct a64_cpu *cpu)
+static inline bool fp_flushes(const struct a64_cpu *cpu)
 {
-    return FP_HOST_FAST && LULL_LIKELY(!(cpu->fpcr & FPCR_FZ));
+    return LULL_UNLIKELY(cpu->fpcr & FPCR_FZ);
 }
 
-/* The host's result needs no second look. */
-static inline bool fp_fine_f64(double r)
+/* Normal, zero, infinite or a NaN: one comparison, since zero wraps round. */
+static inline bool fp_normal_f64(double a)
+{
+    return (bits_of_f64(a) << 1) - 1 >= (1ULL << 53) - 1;
+}
+
+static inline bool fp_normal_f32(float a)
+{
+    return (bits_of_f32(a) << 1) - 1 >= (1u << 24) - 1;
+}
+
+static inline bool fp_normal_vg(vf64 a)
+{
+    return fp_normal_f64(a[0]) && fp_normal_f64(a[1]);
+}
+
+static inline bool fp_normal_vf(vf32 a)
+{
+    return fp_host_none((vu64)(((vu32)a << 1) - 1 < (1u << 24) - 1));
+}
+
+/* NaN, or the smallest normal number */
+static inline bool fp_doubtful_f64(double r)
 {
     uint64_t twice = bits_of_f64(r) << 1;
 
-    return LULL_LIKELY(twice <= 0x7ffULL << 53 && twice != 1ULL << 53);
+    return LULL_UNLIKELY(twice > 0x7ffULL << 53 || twice == 1ULL << 53);
 }
 
-static inline bool fp_fine_f32(float r)
+static inline bool fp_doubtful_f32(float r)
 {
     uint32_t twice = bits_of_f32(r) << 1;
 
-    return LULL_LIKELY(twice <= 0xffu << 24 && twice != 1u << 24);
+    return LULL_UNLIKELY(twice > 0xffu << 24 || twice == 1u << 24);
 }
 
-static inline bool fp_fine_vg(vf64 r)
+static inline bool fp_doubtful_vg(vf64 r)
 {
     vs64 bad = r != r;
 
@@ -44,15 +69,42 @@ static inline bool fp_fine_vg(vf64 r)
      * upper word of the smallest normal number */
     bad |= (vs64)(((vs32)r & 0x7fffffff) ==
                   (vs32){-1, 0x00100000, -1, 0x00100000});
-    return LULL_LIKELY(fp_host_none((vu64)bad));
+    return LULL_UNLIKELY(!fp_host_none((vu64)bad));
 }
 
-static inline bool fp_fine_vf(vf32 r)
+static inline bool fp_doubtful_vf(vf32 r)
 {
     vs32 bad = r != r;
 
     bad |= ((vs32)r & 0x7fffffff) == 0x00800000;
-    return LULL_LIKELY(fp_host_none((vu64)bad));
+    return LULL_UNLIKELY(!fp_host_none((vu64)bad));
+}
+
+/*
+ * Of a scalar or a whole vector:
+ * fp_reads: the host reads this operand as Arm does.
+ * fp_rounds: the host may round.
+ * fp_fine: the host's result needs no second look.
+ */
+#define FP_TESTS(type, suffix)                                                 \
+    static inline bool fp_reads_##suffix(const struct a64_cpu *cpu, type a)    \
+    {                                                                          \
+        return FP_HOST_FAST && (!fp_flushes(cpu) || fp_normal_##suffix(a));    \
+    }                                                                          \
+    static inline bool fp_fine_##suffix(const struct a64_cpu *cpu, type r)     \
+    {                                                                          \
+        return !fp_doubtful_##suffix(r) &&                                     \
+               (!fp_flushes(cpu) || fp_normal_##suffix(r));                    \
+    }
+
+FP_TESTS(float, f32)
+FP_TESTS(double, f64)
+FP_TESTS(vf32, vf)
+FP_TESTS(vf64, vg)
+
+static inline bool fp_rounds(const struct a64_cpu *cpu)
+{
+    return !fp_flushes(cpu) || (cpu->fpsr & FPSR_IXC);
 }
 
 /*
@@ -64,10 +116,11 @@ static inline bool fp_fine_vf(vf32 r)
     static inline bool fp_try_##name##_##suffix(struct a64_cpu *cpu, type a,   \
                                                 type b, type *r)               \
     {                                                                          \
-        if (!fp_host_usable(cpu))                                              \
+        if (!fp_reads_##suffix(cpu, a) || !fp_reads_##suffix(cpu, b) ||        \
+            !fp_rounds(cpu))                                                   \
             return false;                                                      \
         *r = a op b;                                                           \
-        return fp_fine_##suffix(*r);                                           \
+        return fp_fine_##suffix(cpu, *r);                                      \
     }                                                                          \
     static inline type fp_##name##_##suffix(struct a64_cpu *cpu, type a,       \
                                             type b)                            \
@@ -113,7 +166,7 @@ static inline float fp_abd_f32(struct a64_cpu *cpu, float a, float b)
     static inline type fp_##name##_##suffix(struct a64_cpu *cpu, type a,       \
                                             type b)                            \
     {                                                                          \
-        if (fp_host_usable(cpu)) {                                             \
+        if (fp_reads_##suffix(cpu, a) && fp_reads_##suffix(cpu, b)) {          \
             if (better(a, b))                                                  \
                 return a;                                                      \
             if (worse(a, b))                                                   \
@@ -149,10 +202,10 @@ FP_SLOW_BINARY(rsqrts)
 
 static inline double fp_sqrt_f64(struct a64_cpu *cpu, double a)
 {
-    if (fp_host_usable(cpu)) {
+    if (fp_reads_f64(cpu, a)) {
         double r = __builtin_sqrt(a);
 
-        if (fp_fine_f64(r))
+        if (!fp_doubtful_f64(r))
             return r;
     }
     return fp_slow1_f64(cpu, sf_sqrt, a);
@@ -160,10 +213,10 @@ static inline double fp_sqrt_f64(struct a64_cpu *cpu, double a)
 
 static inline float fp_sqrt_f32(struct a64_cpu *cpu, float a)
 {
-    if (fp_host_usable(cpu)) {
+    if (fp_reads_f32(cpu, a)) {
         float r = __builtin_sqrtf(a);
 
-        if (fp_fine_f32(r))
+        if (!fp_doubtful_f32(r))
             return r;
     }
     return fp_slow1_f32(cpu, sf_sqrt, a);
@@ -186,10 +239,11 @@ static inline float fp_sqrt_f32(struct a64_cpu *cpu, float a)
     FP_HOST_FMA static inline bool fp_try_muladd_##suffix(                     \
         struct a64_cpu *cpu, type a, type n, type m, type *r)                  \
     {                                                                          \
-        if (!fp_host_usable(cpu))                                              \
+        if (!fp_reads_##suffix(cpu, a) || !fp_reads_##suffix(cpu, n) ||        \
+            !fp_reads_##suffix(cpu, m) || !fp_rounds(cpu))                     \
             return false;                                                      \
         *r = fma(n, m, a);                                                     \
-        return fp_fine_##suffix(*r);                                           \
+        return fp_fine_##suffix(cpu, *r);                                      \
     }                                                                          \
     FP_HOST_FMA static inline type fp_muladd_##suffix(struct a64_cpu *cpu,     \
                                                       type a, type n, type m)  \

@@ -56,10 +56,11 @@ static inline vf64 pad_divisor_d(vf64 b, vu64 mask)
         type a = (type)(reg(cpu, rn_of(insn))->vd & mask);                     \
                                                                                \
         b = pad((type)((vu64)b & mask), mask);                                 \
-        if (fp_host_usable(cpu)) {                                             \
+        if (fp_reads_##varr(cpu, a) && fp_reads_##varr(cpu, b) &&              \
+            fp_rounds(cpu)) {                                                  \
             type r = a op b;                                                   \
                                                                                \
-            if (fp_fine_##varr(r)) {                                           \
+            if (fp_fine_##varr(cpu, r)) {                                      \
                 reg(cpu, rd_of(insn))->vd = (vu64)r & mask;                    \
                 return;                                                        \
             }                                                                  \
@@ -115,10 +116,12 @@ static void mul_ed(struct a64_cpu *cpu, uint32_t insn)
         vu64 mask = lanes(insn, size);                                         \
         type a = (type)(reg(cpu, rn_of(insn))->vd & mask);                     \
         type d = (type)(reg(cpu, rd_of(insn))->vd & mask);                     \
+        type m = (type)((vu64)b & mask);                                       \
                                                                                \
-        if (fp_host_usable(cpu)) {                                             \
-            d = fp_host_fma_##varr(sign a, (type)((vu64)b & mask), d);         \
-            if (fp_fine_##varr(d)) {                                           \
+        if (fp_reads_##varr(cpu, a) && fp_reads_##varr(cpu, d) &&              \
+            fp_reads_##varr(cpu, m) && fp_rounds(cpu)) {                       \
+            d = fp_host_fma_##varr(sign a, m, d);                              \
+            if (fp_fine_##varr(cpu, d)) {                                      \
                 reg(cpu, rd_of(insn))->vd = (vu64)d & mask;                    \
                 return;                                                        \
             }                                                                  \
