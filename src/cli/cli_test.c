@@ -31,9 +31,10 @@ static char output[OUTPUT_MAX], errors[OUTPUT_MAX];
 #define PSCI(function) 0x52b08000, 0x72800000 | (function) << 5, 0xd4000002
 #define POWER_OFF PSCI(8)
 #define RESET PSCI(9)
-#define UART_IN_X2 0xd2a12002                    /* movz x2, #0x900, lsl #16 */
-#define PUT(c) 0x52800001 | (c) << 5, 0xb9000041 /* mov w1, #c; str w1, [x2]   \
-                                                  */
+/* movz x2, #0x900, lsl #16 */
+#define UART_IN_X2 0xd2a12002
+/* mov w1, #c; str w1, [x2] */
+#define PUT(c) 0x52800001 | (c) << 5, 0xb9000041
 
 static const uint32_t powers_off[] = {POWER_OFF};
 static const uint32_t resets[] = {RESET};

@@ -36,8 +36,7 @@ static inline uint64_t ones(unsigned n)
 }
 
 /* x with x<hi:lo> replaced by the low bits of v. */
-static inline uint64_t deposit(uint64_t x, unsigned hi, unsigned lo,
-                               uint64_t v)
+static inline uint64_t deposit(uint64_t x, unsigned hi, unsigned lo, uint64_t v)
 {
     uint64_t mask = ones(hi - lo + 1) << lo;
 
