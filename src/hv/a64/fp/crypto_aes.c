@@ -118,7 +118,7 @@ static void aesimc(struct a64_cpu *cpu, uint32_t insn)
 /* ---- x86 AES-NI ------------------------------------------------------------
  */
 
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(A64_FP_SOFT)
 #include <immintrin.h>
 
 #define AESNI __attribute__((target("aes")))

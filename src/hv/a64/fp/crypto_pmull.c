@@ -38,7 +38,7 @@ static void pmull_d(struct a64_cpu *cpu, uint32_t insn)
     put_vec(cpu, rd_of(insn), r);
 }
 
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(A64_FP_SOFT)
 #include <immintrin.h>
 
 __attribute__((target("pclmul"))) static void pmull_d_clmul(struct a64_cpu *cpu,

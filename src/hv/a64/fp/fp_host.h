@@ -2,7 +2,7 @@
  * The host's floating-point unit, as far as the fast paths need it: a rounding
  * mode and sticky flags, in Arm's numbering, for the calling thread. Where
  * FP_HOST_FAST is 0 the host's unit is not used at all and softfloat does
- * everything.
+ * everything (A64_FP_SOFT asks for that on any host, and for portable crypto).
  *
  * The unit must follow IEEE 754 with all exceptions masked, subnormals kept
  * and tininess raised at least when the rounded result is subnormal and

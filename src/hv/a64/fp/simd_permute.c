@@ -287,13 +287,13 @@ static inline uint64_t shifted_imm(uint32_t insn)
     unsigned cmode = insn >> 12 & 15;
 
     if (cmode < 8) /* 32-bit lanes, 0 to 24 */
-        return (imm << (cmode >> 1) * 8) * 0x0000000100000001;
+        return (imm << (cmode >> 1) * 8) * 0x0000000100000001ULL;
     if (cmode < 12) /* 16-bit lanes, 0 or 8 */
-        return (imm << (cmode >> 1 & 1) * 8) * 0x0001000100010001;
+        return (imm << (cmode >> 1 & 1) * 8) * 0x0001000100010001ULL;
     /* 32-bit lanes, ones shifted in: 8 or 16 */
     if (cmode & 1)
-        return (imm << 16 | 0xffff) * 0x0000000100000001;
-    return (imm << 8 | 0xff) * 0x0000000100000001;
+        return (imm << 16 | 0xffff) * 0x0000000100000001ULL;
+    return (imm << 8 | 0xff) * 0x0000000100000001ULL;
 }
 
 static inline void put_imm(struct a64_cpu *cpu, uint32_t insn, uint64_t imm)
@@ -313,7 +313,7 @@ static void mvni(struct a64_cpu *cpu, uint32_t insn)
 
 static void movi_b(struct a64_cpu *cpu, uint32_t insn)
 {
-    put_imm(cpu, insn, imm8_of(insn) * 0x0101010101010101);
+    put_imm(cpu, insn, imm8_of(insn) * 0x0101010101010101ULL);
 }
 
 /* Each bit becomes a byte. */
@@ -329,7 +329,7 @@ static void movi_d(struct a64_cpu *cpu, uint32_t insn)
 
 static void fmov_vs(struct a64_cpu *cpu, uint32_t insn)
 {
-    put_imm(cpu, insn, fp_expand_imm32(imm8_of(insn)) * 0x0000000100000001);
+    put_imm(cpu, insn, fp_expand_imm32(imm8_of(insn)) * 0x0000000100000001ULL);
 }
 
 static void fmov_vd(struct a64_cpu *cpu, uint32_t insn)
