@@ -226,7 +226,7 @@ static bool load_initrd(const struct boot_files *files,
 bool boot_load(const struct boot_files *files, const struct lull_ram *ram,
                struct boot_layout *layout, struct why *why)
 {
-    struct span kernel;
+    struct span kernel = {0, 0};
 
     return load_kernel(files, ram, layout, &kernel, why) &&
            load_initrd(files, ram, layout, &kernel, why);

@@ -69,6 +69,12 @@ static void refused(const void *kernel, size_t len, const char *words)
     ck_assert_ptr_null(strchr(why.text, '\n'));
 }
 
+/* Bytes that are no string. */
+static void put(void *to, const char *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+}
+
 /* ---- an Image of our own
  * -------------------------------------------------------- */
 
@@ -88,7 +94,7 @@ static void make_linux(uint64_t text_offset, uint64_t image_size,
     put_le64(linux_image + 8, text_offset);
     put_le64(linux_image + 16, image_size);
     put_le64(linux_image + 24, flags);
-    memcpy(linux_image + 0x38, "ARM\x64", 4);
+    put(linux_image + 0x38, "ARM\x64", 4);
 }
 
 static void loaded_linux_at(uint64_t gpa)
@@ -161,10 +167,10 @@ static void add_pe(uint32_t raw_at, uint32_t raw_bytes)
 {
     uint8_t *pe = linux_image + 64;
 
-    memcpy(linux_image, "MZ", 2);
+    put(linux_image, "MZ", 2);
     put_le32(linux_image + 0x3c, 64);
     memset(pe, 0, 128);
-    memcpy(pe, "PE\0\0", 4);
+    put(pe, "PE\0\0", 4);
     put_le16(pe + 6, 1);   /* sections */
     put_le16(pe + 20, 16); /* size of the optional header */
     put_le32(pe + 40 + 16, raw_bytes);
@@ -229,7 +235,7 @@ static uint8_t zboot[4 * LINUX_BYTES];
 static size_t make_zboot(size_t payload, const char *method)
 {
     memset(zboot, 0, sizeof(zboot));
-    memcpy(zboot, "MZ\0\0zimg", 8);
+    put(zboot, "MZ\0\0zimg", 8);
     put_le32(zboot + 8, 512);
     put_le32(zboot + 12, (uint32_t)payload);
     snprintf((char *)zboot + 24, 24, "%s", method);
@@ -345,10 +351,7 @@ static void make_elf(uint64_t vaddr, uint64_t paddr, uint64_t entry)
     size_t i;
 
     memset(elf, 0, sizeof(elf));
-    memcpy(elf,
-           "\x7f"
-           "ELF\2\1\1",
-           7);
+    put(elf, "\177ELF\2\1\1", 7);
     put_le16(elf + 16, 2);
     put_le16(elf + 18, 183);
     put_le64(elf + 24, entry);

@@ -6,7 +6,6 @@
 #include "bus.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "lull/checked.h"
 
@@ -28,7 +27,7 @@ static unsigned windows_up_to(const struct bus *bus, uint64_t gpa)
 
 bool bus_add(struct bus *bus, const struct lull_mmio *window)
 {
-    unsigned at = windows_up_to(bus, window->gpa);
+    unsigned at = windows_up_to(bus, window->gpa), i;
     uint64_t last;
 
     if (bus->count == BUS_WINDOWS_MAX || window->size_bytes == 0 ||
@@ -42,10 +41,9 @@ bool bus_add(struct bus *bus, const struct lull_mmio *window)
     }
     if (at < bus->count && bus->window[at]->gpa <= last)
         return false;
-    memmove(&bus->window[at + 1], &bus->window[at],
-            (bus->count - at) * sizeof(bus->window[0]));
+    for (i = bus->count++; i > at; i--)
+        bus->window[i] = bus->window[i - 1];
     bus->window[at] = window;
-    bus->count++;
     return true;
 }
 

@@ -295,6 +295,20 @@ static void control_ready(void *opaque, unsigned events)
 /* ---- the socket's file
  * ------------------------------------------------------- */
 
+/* Is the directory behind fd nobody else's to write to? */
+static bool directory_ours(int fd, const char *dir, struct why *why)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+        (st.st_mode & 022) == 0)
+        return true;
+    return because(why,
+                   "%s: belongs to or is writable by somebody else; set "
+                   "XDG_RUNTIME_DIR to a directory of yours",
+                   dir);
+}
+
 /*
  * The directory, ours alone, opened and locked: between looking whether a
  * socket is stale and replacing it, no second `lull run` may do the same.
@@ -302,30 +316,28 @@ static void control_ready(void *opaque, unsigned events)
 static int control_lock(struct why *why)
 {
     char dir[PATH_MAX];
-    struct stat st;
-    int fd = -1;
+    int fd;
 
     if (!lull_control_dir(dir, sizeof(dir))) {
         because(why, "XDG_RUNTIME_DIR: the path is too long");
-    } else if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        return -1;
+    }
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         because(why, "%s: %s; set XDG_RUNTIME_DIR to a directory of yours", dir,
                 strerror(errno));
-    } else {
-        fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) != 0)
-            because(why, "%s: %s", dir, strerror(errno));
-        else if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
-            because(why,
-                    "%s: belongs to or is writable by somebody else; set "
-                    "XDG_RUNTIME_DIR to a directory of yours",
-                    dir);
-        else if (flock(fd, LOCK_EX) == 0)
-            return fd;
-        else
-            because(why, "%s: %s", dir, strerror(errno));
+        return -1;
     }
-    if (fd >= 0)
-        close(fd);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        because(why, "%s: %s", dir, strerror(errno));
+        return -1;
+    }
+    if (directory_ours(fd, dir, why)) {
+        if (flock(fd, LOCK_EX) == 0)
+            return fd;
+        because(why, "%s: %s", dir, strerror(errno));
+    }
+    close(fd);
     return -1;
 }
 

@@ -44,7 +44,7 @@ static uint64_t cell(const char *path, const char *name, unsigned index)
     int len;
     const fdt32_t *value = fdt_getprop(tree, node(path), name, &len);
 
-    ck_assert_msg(value != NULL && len >= (int)(index + 1) * 4, "%s %s", path,
+    ck_assert_msg(value != NULL && len >= (int)((index + 1) * 4), "%s %s", path,
                   name);
     return fdt32_to_cpu(value[index]);
 }
