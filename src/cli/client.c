@@ -108,13 +108,34 @@ static bool send_all(struct client *client, const char *text, char *err,
     return true;
 }
 
+static bool send_command(struct client *client, const char *command,
+                         json_t *arguments, char *err, size_t err_bytes)
+{
+    json_t *message =
+        json_pack("{s:s,s:o*}", "execute", command, "arguments", arguments);
+    char *text = json_dumps(message, JSON_COMPACT);
+    bool sent = false;
+
+    json_decref(message);
+    if (text == NULL)
+        snprintf(err, err_bytes, "no memory");
+    else
+        sent = send_all(client, text, err, err_bytes) &&
+               send_all(client, "\n", err, err_bytes);
+    free(text);
+    return sent;
+}
+
 json_t *client_ask(struct client *client, const char *command, char *err,
                    size_t err_bytes)
 {
-    char text[128];
+    return client_ask_with(client, command, NULL, err, err_bytes);
+}
 
-    snprintf(text, sizeof(text), "{\"execute\":\"%s\"}\n", command);
-    if (!send_all(client, text, err, err_bytes))
+json_t *client_ask_with(struct client *client, const char *command,
+                        json_t *arguments, char *err, size_t err_bytes)
+{
+    if (!send_command(client, command, arguments, err, err_bytes))
         return NULL;
     for (;;) {
         json_t *message = receive(client, err, err_bytes);

@@ -22,6 +22,10 @@ void client_close(struct client *client);
 json_t *client_ask(struct client *client, const char *command, char *err,
                    size_t err_bytes);
 
+/* The same with arguments, which it releases; NULL for none. */
+json_t *client_ask_with(struct client *client, const char *command,
+                        json_t *arguments, char *err, size_t err_bytes);
+
 /* Wait until the VM closes the connection; false after `seconds`. */
 bool client_wait_closed(struct client *client, double seconds);
 

@@ -23,15 +23,18 @@ static const char help[] =
     "  --memory SIZE     512M, 1G, or a number of MiB (512M)\n"
     "  --console WHERE   stdio, none, file:PATH or unix:PATH (stdio)\n"
     "  --name NAME       what other commands call this VM (vm-PID)\n"
-    "  --idle POLICY     what to do while the guest waits: park, halt or "
-    "spin,\n"
-    "                    with ,key=value settings (park; see lull-run(1))\n"
+    "  --idle POLICY     what to do while the guest waits: park, halt, "
+    "haltpoll,\n"
+    "                    pselect, spin, nodeadline, sleep, rate, ladder or\n"
+    "                    score, with ,key=value settings (park; see "
+    "lull-run(1))\n"
     "  --gic WHO         who keeps the interrupt controller: vmm or framework\n"
     "                    (vmm)\n"
     "  --no-reboot       end when the guest resets or its kernel panics\n"
     "  --help            this text\n"
     "\n"
-    "LULL_IDLE in the environment stands for --idle; the option wins.\n"
+    "LULL_IDLE in the environment stands for --idle; the option wins. So does\n"
+    "HVF_WFI_SLEEP=N, last of all: ladder,us=N, or spin for N = 0.\n"
     "On a terminal, Ctrl-A x ends the VM and Ctrl-A h lists the keys.\n"
     "\n"
     "Exit codes: 0 the guest powered off or was stopped, 130 after Ctrl-C,\n"
@@ -214,15 +217,42 @@ static void settle(struct run *run)
     run->settings[CONSOLE].value = run->config.console;
 }
 
+/* HVF_WFI_SLEEP=N, as it stands in the profiles of those who needed it. */
+static int set_wfi_sleep(struct run *run, const char *value)
+{
+    char policy[32];
+    uint64_t us;
+
+    if (!cli_number(value, 0, 1000000, &us)) {
+        cli_fail("run",
+                 "HVF_WFI_SLEEP %s: give microseconds, 1 to 1000000 (the "
+                 "policy ladder,us=N), or 0 (the policy spin)",
+                 value);
+        return -1;
+    }
+    snprintf(policy, sizeof(policy), "ladder,us=%u", (unsigned)us);
+    return set_idle(run, us == 0 ? "spin" : policy, "HVF_WFI_SLEEP");
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 /* The policy: the option, else the environment, else the first there is. */
 static int settle_idle(struct run *run)
 {
-    const char *environment = getenv("LULL_IDLE");
+    const char *policy = environment("LULL_IDLE");
+    const char *wfi_sleep = environment("HVF_WFI_SLEEP");
 
     if (strcmp(run->settings[IDLE].source, "default") != 0)
         return 0;
-    if (environment != NULL && environment[0] != '\0')
-        return set_idle(run, environment, "LULL_IDLE");
+    if (policy != NULL)
+        return set_idle(run, policy, "LULL_IDLE");
+    if (wfi_sleep != NULL)
+        return set_wfi_sleep(run, wfi_sleep);
     return set_idle(run, idle_policy_names()[0], "default");
 }
 

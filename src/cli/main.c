@@ -16,6 +16,7 @@ static const struct command {
     {"stat", cmd_stat, "show what a VM does and what it costs"},
     {"pause", cmd_pause, "stop a guest's time"},
     {"resume", cmd_resume, "let it go on"},
+    {"idle", cmd_idle, "change what a VM does while its guest waits"},
     {"stop", cmd_stop, "end a VM"},
     {"guest", cmd_guest, "fetch and list guests to run"},
 };

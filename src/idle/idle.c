@@ -45,8 +45,9 @@ struct idle_vcpu {
     struct gov gov;
     struct rung rung;
     void (*first_sleep)(void *opaque);
-    bool wfi;  /* this wait is a guest's, not the caller's own */
-    bool lost; /* this wait was ended by the backstop, a reason being set */
+    bool slept; /* without listening, under this policy */
+    bool wfi;   /* this wait is a guest's, not the caller's own */
+    bool lost;  /* this wait was ended by the backstop, a reason being set */
     struct counters stats;
 };
 
@@ -133,6 +134,7 @@ static void adopt_policy(struct idle_vcpu *iv)
 {
     pthread_mutex_lock(&iv->policy_lock);
     gov_set_policy(&iv->gov, &iv->next_policy);
+    iv->slept = false;
     pthread_mutex_unlock(&iv->policy_lock);
 }
 
@@ -270,10 +272,9 @@ static enum gov_end sleep_sliced(struct idle_vcpu *iv, uint64_t until,
 /* Deaf to kicks: what the policies that ask for it were. Bits latch. */
 static enum gov_end sleep_deaf(struct idle_vcpu *iv, uint64_t until)
 {
-    if (iv->first_sleep) {
+    if (iv->first_sleep && !iv->slept)
         iv->first_sleep(iv->opaque);
-        iv->first_sleep = NULL;
-    }
+    iv->slept = true;
     while (idle_now_ns() < until)
         park_slice(until);
     return GOV_TIME;

@@ -54,6 +54,11 @@ void vm_end(struct lull_vm *machine, enum lull_vm_end reason,
     atomic_fetch_add(&quits, 1);
 }
 
+void policy_set(struct lull_vm *machine, const struct idle_policy *policy)
+{
+    machine->config.idle = *policy;
+}
+
 json_t *stats_json(struct lull_vm *machine)
 {
     return json_pack("{s:s}", "name", machine->config.name);
@@ -268,7 +273,7 @@ START_TEST(commands_are_listed)
         "qmp_capabilities", "query-status", "query-version",
         "query-cpus-fast",  "stop",         "cont",
         "system_powerdown", "system_reset", "quit",
-        "x-lull-stats",
+        "x-lull-stats",     "x-lull-idle",
     };
     struct session s;
     const json_t *command;
@@ -284,6 +289,30 @@ START_TEST(commands_are_listed)
                json_string_value(json_object_get(command, "name"))) == 0;
     ck_assert_uint_eq(found, COUNT_OF(needed));
     json_decref(answer);
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(the_idle_policy_is_changed)
+{
+    struct session s;
+
+    negotiates(&s);
+    say(&s, "{\"execute\":\"x-lull-idle\",\"arguments\":"
+            "{\"policy\":\"ladder\"}}");
+    hears(&s, "{\"return\":{\"policy\":\"ladder,us=100\"}}");
+    ck_assert_str_eq(vm.config.idle.name, "ladder");
+    say(&s, "{\"execute\":\"x-lull-idle\",\"arguments\":"
+            "{\"policy\":\"fly\"}}");
+    hears_error(&s, "GenericError", "valid are park, halt");
+    say(&s, "{\"execute\":\"x-lull-idle\",\"arguments\":{\"policy\":1}}");
+    hears_error(&s, "GenericError", "'policy'");
+    say(&s, "{\"execute\":\"x-lull-idle\"}");
+    hears_error(&s, "GenericError", "'policy'");
+    say(&s, "{\"execute\":\"x-lull-idle\",\"arguments\":"
+            "{\"policy\":\"park\",\"polcy\":1}}");
+    hears_error(&s, "GenericError", "'polcy' is unexpected");
+    ck_assert_str_eq(vm.config.idle.name, "ladder");
     close(s.fd);
 }
 END_TEST
@@ -533,6 +562,7 @@ int main(void)
         answers_carry_the_id,
         queries,
         commands_are_listed,
+        the_idle_policy_is_changed,
         power_commands_and_their_events,
         a_message_may_come_in_pieces_or_together,
         nonsense_is_answered_and_survived,

@@ -156,6 +156,11 @@ struct lull_vm {
     bool paused;                    /* loop */
     uint64_t resets;                /* loop */
     _Atomic bool reset_wanted, panic_seen, panicked;
+    struct {
+        _Atomic bool slept;              /* news for the loop */
+        bool told_chosen, told_sleeping; /* loop */
+        bool switched;                   /* since the start; loop */
+    } idle;
     struct vm_end end;
 };
 
@@ -166,6 +171,8 @@ struct lull_vm {
  * text may be NULL. */
 __attribute__((format(printf, 3, 4))) void
 vm_end(struct lull_vm *vm, enum lull_vm_end reason, const char *format, ...);
+/* Wake the loop: there is something new to look at. Any thread. */
+void vm_news(struct lull_vm *vm);
 /* The guest asked for a reset. Any thread; the caller's vCPU goes off. */
 void vm_guest_reset(struct lull_vm *vm);
 
@@ -173,6 +180,17 @@ void vm_guest_reset(struct lull_vm *vm);
 void vm_pause(struct lull_vm *vm);
 void vm_resume(struct lull_vm *vm);
 void vm_reset(struct lull_vm *vm, bool by_guest);
+
+/* ---- policy.c --------------------------------------------------------------
+ */
+
+/* On the loop's thread. */
+void policy_set(struct lull_vm *vm, const struct idle_policy *policy);
+/* At the start: what the policy has to say. */
+void policy_chosen(struct lull_vm *vm);
+void policy_news(struct lull_vm *vm);
+/* The idle governor's first_sleep. */
+void policy_slept(void *vcpu);
 
 /* ---- vcpu.c ----------------------------------------------------------------
  */

@@ -67,12 +67,14 @@ static json_t *nothing(void)
     return json_object();
 }
 
-static json_t *do_capabilities(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_capabilities(struct lull_vm *vm, const json_t *arguments,
+                               struct refusal *refusal)
 {
     return nothing();
 }
 
-static json_t *do_query_status(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_query_status(struct lull_vm *vm, const json_t *arguments,
+                               struct refusal *refusal)
 {
     bool panicked = atomic_load(&vm->panicked);
     const char *status = vm->paused ? "paused"
@@ -83,17 +85,20 @@ static json_t *do_query_status(struct lull_vm *vm, struct refusal *refusal)
                      "singlestep", 0);
 }
 
-static json_t *do_query_version(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_query_version(struct lull_vm *vm, const json_t *arguments,
+                                struct refusal *refusal)
 {
     return version();
 }
 
-static json_t *do_query_name(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_query_name(struct lull_vm *vm, const json_t *arguments,
+                             struct refusal *refusal)
 {
     return json_pack("{s:s}", "name", vm->config.name);
 }
 
-static json_t *do_query_cpus(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_query_cpus(struct lull_vm *vm, const json_t *arguments,
+                             struct refusal *refusal)
 {
     json_t *list = json_array();
     unsigned i;
@@ -111,19 +116,22 @@ static json_t *do_query_cpus(struct lull_vm *vm, struct refusal *refusal)
     return list;
 }
 
-static json_t *do_stop(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_stop(struct lull_vm *vm, const json_t *arguments,
+                       struct refusal *refusal)
 {
     vm_pause(vm);
     return nothing();
 }
 
-static json_t *do_cont(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_cont(struct lull_vm *vm, const json_t *arguments,
+                       struct refusal *refusal)
 {
     vm_resume(vm);
     return nothing();
 }
 
-static json_t *do_powerdown(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_powerdown(struct lull_vm *vm, const json_t *arguments,
+                            struct refusal *refusal)
 {
     refusal->class = "GenericError";
     snprintf(refusal->text, sizeof(refusal->text),
@@ -132,46 +140,75 @@ static json_t *do_powerdown(struct lull_vm *vm, struct refusal *refusal)
     return NULL;
 }
 
-static json_t *do_reset(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_reset(struct lull_vm *vm, const json_t *arguments,
+                        struct refusal *refusal)
 {
     vm_reset(vm, false);
     return nothing();
 }
 
-static json_t *do_quit(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_quit(struct lull_vm *vm, const json_t *arguments,
+                       struct refusal *refusal)
 {
     vm_end(vm, LULL_END_QUIT, "%s", "");
     return nothing();
 }
 
-static json_t *do_stats(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_stats(struct lull_vm *vm, const json_t *arguments,
+                        struct refusal *refusal)
 {
     return stats_json(vm);
 }
 
-static json_t *do_query_commands(struct lull_vm *vm, struct refusal *refusal);
+/* {"policy": TEXT}: from now on. Answers what it understood. */
+static json_t *do_idle(struct lull_vm *vm, const json_t *arguments,
+                       struct refusal *refusal)
+{
+    const char *text = json_string_value(json_object_get(arguments, "policy"));
+    struct idle_policy policy;
+    char canonical[64];
+
+    refusal->class = "GenericError";
+    if (text == NULL) {
+        snprintf(refusal->text, sizeof(refusal->text),
+                 "Parameter 'policy' is missing, or no string");
+        return NULL;
+    }
+    if (!idle_policy_parse(text, &policy, refusal->text, sizeof(refusal->text)))
+        return NULL;
+    policy_set(vm, &policy);
+    idle_policy_format(&policy, canonical, sizeof(canonical));
+    return json_pack("{s:s}", "policy", canonical);
+}
+
+static json_t *do_query_commands(struct lull_vm *vm, const json_t *arguments,
+                                 struct refusal *refusal);
 
 static const struct command {
     const char *name;
-    json_t *(*run)(struct lull_vm *vm, struct refusal *refusal);
+    json_t *(*run)(struct lull_vm *vm, const json_t *arguments,
+                   struct refusal *refusal);
+    const char *argument; /* the one it has, or NULL */
 } commands[] = {
-    {"qmp_capabilities", do_capabilities},
-    {"query-status", do_query_status},
-    {"query-version", do_query_version},
-    {"query-commands", do_query_commands},
-    {"query-name", do_query_name},
-    {"query-cpus-fast", do_query_cpus},
-    {"stop", do_stop},
-    {"cont", do_cont},
-    {"system_powerdown", do_powerdown},
-    {"system_reset", do_reset},
-    {"quit", do_quit},
-    {"x-lull-stats", do_stats},
+    {"qmp_capabilities", do_capabilities, "enable"},
+    {"query-status", do_query_status, NULL},
+    {"query-version", do_query_version, NULL},
+    {"query-commands", do_query_commands, NULL},
+    {"query-name", do_query_name, NULL},
+    {"query-cpus-fast", do_query_cpus, NULL},
+    {"stop", do_stop, NULL},
+    {"cont", do_cont, NULL},
+    {"system_powerdown", do_powerdown, NULL},
+    {"system_reset", do_reset, NULL},
+    {"quit", do_quit, NULL},
+    {"x-lull-stats", do_stats, NULL},
+    {"x-lull-idle", do_idle, "policy"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
-static json_t *do_query_commands(struct lull_vm *vm, struct refusal *refusal)
+static json_t *do_query_commands(struct lull_vm *vm, const json_t *arguments,
+                                 struct refusal *refusal)
 {
     json_t *list = json_array();
     size_t i;
@@ -196,10 +233,10 @@ static const struct command *command_named(const char *name)
 }
 
 static json_t *run(struct lull_vm *vm, const struct command *command,
-                   const json_t *id)
+                   const json_t *arguments, const json_t *id)
 {
     struct refusal refusal = {0};
-    json_t *result = command->run(vm, &refusal);
+    json_t *result = command->run(vm, arguments, &refusal);
 
     if (result == NULL)
         return qmp_error(id, refusal.class, "%s", refusal.text);
@@ -210,13 +247,15 @@ static json_t *run(struct lull_vm *vm, const struct command *command,
 static const char *unknown_argument(const struct command *command,
                                     const json_t *arguments)
 {
-    const char *key =
-        json_object_iter_key(json_object_iter((json_t *)(uintptr_t)arguments));
+    const char *key;
+    json_t *value;
 
-    if (key != NULL && command->run == do_capabilities &&
-        strcmp(key, "enable") == 0)
-        return NULL;
-    return key;
+    json_object_foreach((json_t *)(uintptr_t)arguments, key, value)
+    {
+        if (command->argument == NULL || strcmp(key, command->argument) != 0)
+            return key;
+    }
+    return NULL;
 }
 
 json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message)
@@ -245,5 +284,5 @@ json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message)
         return qmp_error(id, "GenericError", "Parameter '%.100s' is unexpected",
                          unknown);
     *negotiated = true;
-    return run(vm, command, id);
+    return run(vm, command, arguments, id);
 }

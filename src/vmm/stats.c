@@ -41,8 +41,10 @@ static json_t *process_json(void)
     return process;
 }
 
-static json_t *settings_json(const struct lull_vm_config *config)
+/* What was given at the start; the policy may have been changed since. */
+static json_t *settings_json(const struct lull_vm *vm, const char *policy)
 {
+    const struct lull_vm_config *config = &vm->config;
     json_t *settings = json_object();
     size_t i;
 
@@ -51,6 +53,10 @@ static json_t *settings_json(const struct lull_vm_config *config)
                             json_pack("{s:s,s:s}", "value",
                                       config->settings[i].value, "source",
                                       config->settings[i].source));
+    if (vm->idle.switched)
+        json_object_set_new(
+            settings, "idle",
+            json_pack("{s:s,s:s}", "value", policy, "source", "lull idle"));
     return settings;
 }
 
@@ -217,7 +223,7 @@ json_t *stats_json(struct lull_vm *vm)
     set_count(stats, "vcpus", vm->config.cpus);
     set_count(stats, "memory_bytes", vm->config.memory_bytes);
     set_count(stats, "resets", vm->resets);
-    json_object_set_new(stats, "settings", settings_json(&vm->config));
+    json_object_set_new(stats, "settings", settings_json(vm, policy));
     json_object_set_new(stats, "process", process_json());
     for (i = 0; i < vm->config.cpus; i++)
         json_array_append_new(cpus, vcpu_json(&vm->vcpu[i]));

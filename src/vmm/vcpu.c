@@ -190,8 +190,10 @@ static void vcpu_follow_time(struct vcpu *vcpu)
 
 void vcpu_wait_for_interrupt(struct vcpu *vcpu, uint64_t ticks)
 {
-    vcpu->waiting = true;
+    vcpu->waiting = !gic_pending(vcpu->vm->gic, vcpu->index);
     vcpu->wait_ticks = ticks;
+    if (!vcpu->waiting)
+        idle_pending(vcpu->idle);
 }
 
 /* When the wait must end for the virtual timer's sake, or the WFIT's. */

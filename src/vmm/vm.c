@@ -38,7 +38,7 @@
  */
 
 /* A full pipe already wakes the loop. */
-static void news(struct lull_vm *vm)
+void vm_news(struct lull_vm *vm)
 {
     ssize_t written = write(vm->news_fd[1], "", 1);
 
@@ -62,13 +62,13 @@ void vm_end(struct lull_vm *vm, enum lull_vm_end reason, const char *format,
     va_start(args, format);
     vsnprintf(vm->end.text, sizeof(vm->end.text), format, args);
     va_end(args);
-    news(vm);
+    vm_news(vm);
 }
 
 void lull_vm_interrupt(struct lull_vm *vm)
 {
     if (vm_end_first(vm, LULL_END_SIGNAL))
-        news(vm);
+        vm_news(vm);
 }
 
 void vm_guest_reset(struct lull_vm *vm)
@@ -78,7 +78,7 @@ void vm_guest_reset(struct lull_vm *vm)
         return;
     }
     atomic_store(&vm->reset_wanted, true);
-    news(vm);
+    vm_news(vm);
 }
 
 static void vm_guest_panicked(void *opaque, bool dead)
@@ -87,7 +87,7 @@ static void vm_guest_panicked(void *opaque, bool dead)
 
     if (!atomic_exchange(&vm->panicked, true)) {
         atomic_store(&vm->panic_seen, true);
-        news(vm);
+        vm_news(vm);
     }
     if (dead && vm->config.no_reboot)
         vm_end(vm, LULL_END_CRASH, "the guest's kernel panicked");
@@ -120,6 +120,7 @@ static void news_ready(void *opaque, unsigned events)
     while (read(vm->news_fd[0], bytes, sizeof(bytes)) > 0)
         ;
     tell_panic(vm);
+    policy_news(vm);
     if (atomic_load(&vm->end.reason) != LULL_END_NONE)
         lull_loop_quit(vm->loop);
     else if (atomic_exchange(&vm->reset_wanted, false))
@@ -487,6 +488,7 @@ static bool vm_vcpus_new(struct lull_vm *vm, struct why *why)
         struct idle_config config = {
             .policy = vm->config.idle,
             .force_exit = vcpu_force_exit,
+            .first_sleep = policy_slept,
             .opaque = &vm->vcpu[i],
             .backstop_ns = BACKSTOP_NS,
         };
@@ -644,6 +646,7 @@ enum lull_vm_end lull_vm_run(struct lull_vm *vm)
     unsigned i;
 
     vm->started_ns = idle_now_ns();
+    policy_chosen(vm);
     atomic_store(&vm->vtimer_offset, mach_absolute_time());
     for (i = 0; i < vm->config.cpus; i++) {
         if (vcpu_start(&vm->vcpu[i], &why))

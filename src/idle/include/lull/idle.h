@@ -95,8 +95,8 @@ struct idle_config {
      * before the guest runs or after it left. Sees what the vCPU's thread
      * stored before idle_enter. */
     void (*force_exit)(void *opaque);
-    /* The policy has, for the first time, slept without listening. On the
-     * vCPU's thread, once; may be NULL. */
+    /* The policy in force has, for the first time, slept without listening.
+     * On the vCPU's thread; may be NULL. */
     void (*first_sleep)(void *opaque);
     void *opaque;
     /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits

@@ -33,7 +33,7 @@ enum lull_gic_mode {
 struct lull_setting {
     const char *name;   /* "idle" */
     const char *value;  /* "park,share=2" */
-    const char *source; /* "default", "--idle", "LULL_IDLE" */
+    const char *source; /* "default", "--idle", "LULL_IDLE", ... */
 };
 
 /* Strings stay the caller's for as long as the VM lives. */
