@@ -167,7 +167,7 @@ START_TEST(bad_options_of_run)
         {"--memory", "33000K", "whole MiB"},
         {"--memory", "18446744073709551615T", "--memory"},
         {"--memory", "1000000T", "this host has"},
-        {"--idle", "nap", "park, halt, spin"},
+        {"--idle", "nap", "valid are park"},
         {"--idle", "park,share=x", "share"},
         {"--gic", "v2", "vmm or framework"},
         {"--gic", "framework", "--gic vmm"},
