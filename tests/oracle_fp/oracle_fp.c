@@ -21,8 +21,7 @@
 #include "cpu.h"
 #include "oracle_case.h"
 
-/* ---- words
- * -------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------- */
 
 /* The encoding classes: fixed bits, and x for any. */
 static const char *const classes[] = {
@@ -129,8 +128,7 @@ static uint32_t *pick_words(uint64_t seed, unsigned per_function,
     return words;
 }
 
-/* ---- our side
- * ------------------------------------------------------------------- */
+/* ---- our side ------------------------------------------------------------ */
 
 static struct a64_cpu cpu;
 
@@ -151,8 +149,7 @@ static void run_here(struct oracle_state *state, uint32_t word)
     state->nzcv = a64_nzcv(&cpu);
 }
 
-/* ---- comparing
- * ------------------------------------------------------------------- */
+/* ---- comparing ----------------------------------------------------------- */
 
 static void print_difference(uint32_t word, const struct oracle_state *start,
                              const struct oracle_state *ours,
@@ -188,8 +185,7 @@ static void print_difference(uint32_t word, const struct oracle_state *start,
                theirs->nzcv);
 }
 
-/* ---- the other side
- * ---------------------------------------------------------------- */
+/* ---- the other side ------------------------------------------------------ */
 
 static pid_t start_guest(char *const argv[], FILE **to, FILE **from)
 {

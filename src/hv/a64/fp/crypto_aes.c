@@ -115,8 +115,7 @@ static void aesimc(struct a64_cpu *cpu, uint32_t insn)
     reg(cpu, rd_of(insn))->vb = inv_mix_columns(reg(cpu, rn_of(insn))->vb);
 }
 
-/* ---- x86 AES-NI ------------------------------------------------------------
- */
+/* ---- x86 AES-NI ---------------------------------------------------------- */
 
 #if defined(__x86_64__) && !defined(A64_FP_SOFT)
 #include <immintrin.h>

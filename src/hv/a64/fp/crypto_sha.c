@@ -29,8 +29,7 @@ static inline uint32_t parity(uint32_t x, uint32_t y, uint32_t z)
     return x ^ y ^ z;
 }
 
-/* ---- SHA1
- * -------------------------------------------------------------------- */
+/* ---- SHA1 ---------------------------------------------------------------- */
 
 /* Vd holds a to d, the lowest word of Vn is e, Vm the scheduled words with
  * their constants. */
@@ -79,8 +78,7 @@ static void sha1su1(struct a64_cpu *cpu, uint32_t insn)
     reg(cpu, rd_of(insn))->vs = r;
 }
 
-/* ---- SHA256
- * --------------------------------------------------------------------- */
+/* ---- SHA256 -------------------------------------------------------------- */
 
 /* a to d in x, e to h in y */
 static void sha256_rounds(union vec *x, union vec *y, union vec w)
@@ -137,8 +135,7 @@ static void sha256su1(struct a64_cpu *cpu, uint32_t insn)
     put_vec(cpu, rd_of(insn), r);
 }
 
-/* ---- decoding
- * ---------------------------------------------------------------------- */
+/* ---- decoding ------------------------------------------------------------ */
 
 a64_fn *crypto_decode_sha_three(uint32_t insn)
 {

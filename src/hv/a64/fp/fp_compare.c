@@ -3,8 +3,7 @@
  */
 #include "fp_fast.h"
 
-/* ---- FCMP, FCMPE, FCCMP, FCCMPE --------------------------------------------
- */
+/* ---- FCMP, FCMPE, FCCMP, FCCMPE ------------------------------------------ */
 
 /* [C6] FPCompare: less 1000, equal 0110, greater 0010, unordered 0011 */
 static void set_relation(struct a64_cpu *cpu, enum sf_relation relation)
@@ -93,8 +92,7 @@ a64_fn *fp_decode_compare(uint32_t insn)
     return NULL;
 }
 
-/* ---- into masks -------------------------------------------------------------
- */
+/* ---- into masks ---------------------------------------------------------- */
 
 enum test { TEST_EQ, TEST_GE, TEST_GT, TEST_LE, TEST_LT };
 

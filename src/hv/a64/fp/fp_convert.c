@@ -11,8 +11,7 @@ static enum sf_round fpcr_mode(const struct a64_cpu *cpu)
     return cpu->fpcr >> 22 & 3;
 }
 
-/* ---- to a whole number, in integers
- * ------------------------------------------ */
+/* ---- to a whole number, in integers -------------------------------------- */
 
 /*
  * |a|, rounded to a whole number, for a value below 2^frac_bits.
@@ -65,8 +64,7 @@ static inline unsigned exponent_f32(float a)
     return bits_of_f32(a) >> 23 & 0xff;
 }
 
-/* ---- FRINT
- * ---------------------------------------------------------------------- */
+/* ---- FRINT --------------------------------------------------------------- */
 
 #define ROUND_TYPE(type, suffix, format, exp_bits, frac_bits)                  \
     FP_COLD static type round_slow_##suffix(struct a64_cpu *cpu, type a,       \
@@ -137,8 +135,7 @@ ROUND_TYPE(double, f64, SF_DOUBLE, 11, 52)
 FRINT_TYPE(f, f32, s, 2)
 FRINT_TYPE(g, f64, d, 3)
 
-/* ---- to integers
- * ---------------------------------------------------------------- */
+/* ---- to integers --------------------------------------------------------- */
 
 #define TO_FIXED_TYPE(type, suffix, format)                                    \
     FP_COLD static uint64_t to_fixed_##suffix(                                 \
@@ -230,12 +227,6 @@ FCVT_INT_TYPE(f, f32, s, x, 64)
 FCVT_INT_TYPE(g, f64, d, w, 32)
 FCVT_INT_TYPE(g, f64, d, x, 64)
 
-/* The scalar classes have Q set, but one lane. */
-static inline unsigned lane_count(uint32_t insn, unsigned size)
-{
-    return insn >> 28 & 1 ? 1 : (8u << q_of(insn)) >> size;
-}
-
 /* opcode 1101x: direction from opcode<0> and size<1>; 11100: ties away */
 #define FCVT_VECTOR_TYPE(arr, iarr, suffix, w, size, width)                    \
     static void fcvt_v##w(struct a64_cpu *cpu, uint32_t insn)                  \
@@ -289,8 +280,7 @@ static void fcvtzs_fast_vs(struct a64_cpu *cpu, uint32_t insn)
     reg(cpu, rd_of(insn))->vss = __builtin_convertvector(a, vs32);
 }
 
-/* ---- from integers
- * ---------------------------------------------------------------- */
+/* ---- from integers ------------------------------------------------------- */
 
 #define FROM_INT_TYPE(type, suffix, format, bias, frac_bits)                   \
     FP_COLD static type from_fixed_slow_##suffix(                              \
@@ -428,8 +418,7 @@ static void scvtf_fast_vs(struct a64_cpu *cpu, uint32_t insn)
         reg(cpu, rd_of(insn))->vf = __builtin_convertvector(a, vf32);
 }
 
-/* ---- between formats
- * ------------------------------------------------------------------ */
+/* ---- between formats ----------------------------------------------------- */
 
 static uint64_t convert(struct a64_cpu *cpu, struct sf_format to,
                         struct sf_format from, uint64_t a)
@@ -555,8 +544,7 @@ static void fcvtxn(struct a64_cpu *cpu, uint32_t insn)
         put_narrow(cpu, insn, (uint64_t)narrow_odd(cpu, a[1]) << 32 | low);
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------- */
+/* ---- decoding ------------------------------------------------------------ */
 
 /* FCVT and FRINT: scalar, one source, opcode 000100 and up */
 a64_fn *fp_decode_one_source(uint32_t insn)

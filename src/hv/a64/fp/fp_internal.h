@@ -147,6 +147,12 @@ static inline vu64 lanes(uint32_t insn, unsigned size)
     return mask[size][q_of(insn) | (insn >> 27 & 2)];
 }
 
+/* How many of them. */
+static inline unsigned lane_count(uint32_t insn, unsigned size)
+{
+    return insn >> 28 & 1 ? 1 : (8u << q_of(insn)) >> size;
+}
+
 /* The element that a by-element form names: an index of H and L, and for
  * halfwords M too, which leaves 16 registers for Rm. */
 static inline uint32_t element_s(struct a64_cpu *cpu, uint32_t insn)
@@ -221,8 +227,7 @@ static inline uint32_t fp_expand_imm32(unsigned imm8)
 /* fp_scalar.c: does the condition code hold? */
 bool fp_condition(const struct a64_cpu *cpu, unsigned cond);
 
-/* ---- fp_slow.c: softfloat with this guest's FPCR, flags into FPSR ---------
- */
+/* ---- fp_slow.c: softfloat with this guest's FPCR, flags into FPSR -------- */
 
 struct sf_env fp_env(const struct a64_cpu *cpu);
 
@@ -233,8 +238,26 @@ float fp_slow2_f32(struct a64_cpu *cpu, sf_op2 *op, float a, float b);
 double fp_slow_muladd_f64(struct a64_cpu *cpu, double a, double n, double m);
 float fp_slow_muladd_f32(struct a64_cpu *cpu, float a, float n, float m);
 
-/* ---- decoders of encoding classes -----------------------------------------
- */
+/* ---- decoders of encoding classes ---------------------------------------- */
+
+/* Rows of decoding tables, by size: the functions are named after the lane
+ * arrays of union vec. */
+#define BHS(name)                                                              \
+    {                                                                          \
+        name##_b, name##_h, name##_s                                           \
+    }
+#define BHSD(name)                                                             \
+    {                                                                          \
+        name##_b, name##_h, name##_s, name##_d                                 \
+    }
+#define BHS_S(name)                                                            \
+    {                                                                          \
+        name##_sb, name##_sh, name##_ss                                        \
+    }
+#define BHSD_S(name)                                                           \
+    {                                                                          \
+        name##_sb, name##_sh, name##_ss, name##_sd                             \
+    }
 
 /* Each takes a word already known to be of its class. Where one instruction
  * exists as a scalar and as a vector form, one function serves both. */

@@ -67,8 +67,7 @@ static a64_fn *decode_two_sources(uint32_t insn, bool is_double)
     return opcode < 9 ? table[opcode][is_double] : NULL;
 }
 
-/* ---- three sources: fused multiply-add ------------------------------------
- */
+/* ---- three sources: fused multiply-add ----------------------------------- */
 
 #define THREE_SOURCES_TYPE(name, na, nn, type, arr, suffix, w)                 \
     FP_COLD static void name##_##w##_soft(struct a64_cpu *cpu, uint32_t insn)  \
@@ -119,8 +118,7 @@ static a64_fn *decode_three_sources(uint32_t insn, bool is_double)
     return table[fp_host_has_fma()][kind][is_double];
 }
 
-/* ---- one source ------------------------------------------------------------
- */
+/* ---- one source ---------------------------------------------------------- */
 
 static void fmov_d(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -177,8 +175,7 @@ static a64_fn *decode_one_source(uint32_t insn, unsigned ptype)
     return ptype < 2 ? table[opcode][ptype] : NULL;
 }
 
-/* ---- select, immediate ------------------------------------------------------
- */
+/* ---- select, immediate --------------------------------------------------- */
 
 /* The condition code `cond` holds; 1110 and 1111 always do. */
 bool fp_condition(const struct a64_cpu *cpu, unsigned cond)
@@ -237,8 +234,7 @@ static void fmov_imm_s(struct a64_cpu *cpu, uint32_t insn)
     put_s(cpu, rd_of(insn), fp_expand_imm32(insn >> 13 & 255));
 }
 
-/* ---- moves between register files
- * -------------------------------------------- */
+/* ---- moves between register files ---------------------------------------- */
 
 static void fmov_x_d(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -286,8 +282,7 @@ static a64_fn *decode_integer(uint32_t insn, unsigned ptype)
     return NULL;
 }
 
-/* ---- the class
- * ---------------------------------------------------------------- */
+/* ---- the class ----------------------------------------------------------- */
 
 a64_fn *fp_decode_scalar(uint32_t insn)
 {

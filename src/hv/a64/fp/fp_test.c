@@ -42,8 +42,7 @@ enum {
     FCVTZS_X = 0x9e780020,
 };
 
-/* ---- the host's unit ------------------------------------------------------
- */
+/* ---- the host's unit ----------------------------------------------------- */
 
 START_TEST(test_host_unit_comes_back)
 {
@@ -125,8 +124,7 @@ START_TEST(test_fields_that_do_not_exist)
 }
 END_TEST
 
-/* ---- answers that hosts get wrong
- * -------------------------------------------- */
+/* ---- answers that hosts get wrong ---------------------------------------- */
 
 START_TEST(test_default_nan_is_positive)
 {
@@ -196,8 +194,7 @@ START_TEST(test_conversion_saturates)
 }
 END_TEST
 
-/* ---- registers
- * ------------------------------------------------------------------ */
+/* ---- registers ----------------------------------------------------------- */
 
 START_TEST(test_scalar_results_clear_the_rest)
 {
@@ -221,8 +218,7 @@ START_TEST(test_register_31_stays_zero)
 }
 END_TEST
 
-/* ---- what is not shown
- * -------------------------------------------------------------- */
+/* ---- what is not shown --------------------------------------------------- */
 
 START_TEST(test_hidden_features_have_no_function)
 {
@@ -248,8 +244,7 @@ START_TEST(test_hidden_features_have_no_function)
 }
 END_TEST
 
-/* ---- standards
- * ----------------------------------------------------------------------- */
+/* ---- standards ----------------------------------------------------------- */
 
 /* FIPS 197, appendix B: the round keys come from its appendix A.1. */
 START_TEST(test_aes_128)

@@ -4,8 +4,7 @@
  */
 #include "fp_fast.h"
 
-/* ---- hot: whole vectors on the host's unit ----------------------------------
- */
+/* ---- hot: whole vectors on the host's unit ------------------------------- */
 
 /* The second operand of a by-element form, copied to all lanes. */
 static inline vf32 splat_s(struct a64_cpu *cpu, uint32_t insn)
@@ -91,8 +90,7 @@ static void mul_ed(struct a64_cpu *cpu, uint32_t insn)
     mul_d_with(cpu, insn, splat_d(cpu, insn));
 }
 
-/* ---- fused multiply-add
- * -------------------------------------------------------- */
+/* ---- fused multiply-add -------------------------------------------------- */
 
 /* sign: - for FMLS, which negates the first factor */
 #define FUSED_TYPE(name, sign, type, varr, arr, suffix, w, size)               \
@@ -152,14 +150,7 @@ FUSED_TYPE(mla, , vf64, vg, g, f64, d, 3)
 FUSED_TYPE(mls, -, vf32, vf, f, f32, s, 2)
 FUSED_TYPE(mls, -, vf64, vg, g, f64, d, 3)
 
-/* ---- lane by lane
- * ---------------------------------------------------------------- */
-
-/* How many lanes of 8 << size bits the instruction has. */
-static inline unsigned lane_count(uint32_t insn, unsigned size)
-{
-    return insn >> 28 & 1 ? 1 : (8u << q_of(insn)) >> size;
-}
+/* ---- lane by lane -------------------------------------------------------- */
 
 #define EACH_TYPE(name, arr, suffix, w, size)                                  \
     static void name##_v##w(struct a64_cpu *cpu, uint32_t insn)                \
@@ -251,8 +242,7 @@ ACROSS(min)
 ACROSS(maxnm)
 ACROSS(minnm)
 
-/* ---- one operand
- * --------------------------------------------------------------------- */
+/* ---- one operand --------------------------------------------------------- */
 
 static void abs_vs(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -331,8 +321,7 @@ static void ursqrte(struct a64_cpu *cpu, uint32_t insn)
     put_q(cpu, insn, a);
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------- */
+/* ---- decoding ------------------------------------------------------------ */
 
 /* A vector of doubles needs all 128 bits. */
 static bool one_double(uint32_t insn)

@@ -63,8 +63,7 @@ LONG_ABSOLUTE(sb, h, uint16_t, int16_t)
 LONG_ABSOLUTE(sh, s, uint32_t, int32_t)
 LONG_ABSOLUTE(ss, d, uint64_t, int64_t)
 
-/* ---- wide
- * -------------------------------------------------------------------- */
+/* ---- wide ---------------------------------------------------------------- */
 
 #define WIDE(name, w, arr, rarr, T, op)                                        \
     static void name##_##w(struct a64_cpu *cpu, uint32_t insn)                 \
@@ -91,8 +90,7 @@ LONG_ABSOLUTE(ss, d, uint64_t, int64_t)
 WIDE_BOTH(addw, +)
 WIDE_BOTH(subw, -)
 
-/* ---- high halves
- * ---------------------------------------------------------------- */
+/* ---- high halves --------------------------------------------------------- */
 
 #define HIGH(name, w, arr, T, width, op, round)                                \
     static void name##_##w(struct a64_cpu *cpu, uint32_t insn)                 \
@@ -119,8 +117,7 @@ HIGH_BHS(raddhn, +, 1)
 HIGH_BHS(subhn, -, 0)
 HIGH_BHS(rsubhn, -, 1)
 
-/* ---- by element
- * -------------------------------------------------------------------- */
+/* ---- by element ---------------------------------------------------------- */
 
 #define ELEMENT(name, w, size, arr, rarr, T, S, expression)                    \
     static void name##_e##w(struct a64_cpu *cpu, uint32_t insn)                \
@@ -151,17 +148,7 @@ ELEMENT_ALL(mull, x *y)
 ELEMENT_ALL(mlal, z + x * y)
 ELEMENT_ALL(mlsl, z - x * y)
 
-/* ---- decoding
- * ------------------------------------------------------------------------ */
-
-#define BHS(name)                                                              \
-    {                                                                          \
-        name##_b, name##_h, name##_s                                           \
-    }
-#define BHS_S(name)                                                            \
-    {                                                                          \
-        name##_sb, name##_sh, name##_ss                                        \
-    }
+/* ---- decoding ------------------------------------------------------------ */
 
 a64_fn *simd_decode_three_different(uint32_t insn)
 {

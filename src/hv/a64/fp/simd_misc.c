@@ -5,8 +5,7 @@
  */
 #include "fp_internal.h"
 
-/* ---- lane by lane
- * -------------------------------------------------------------- */
+/* ---- lane by lane -------------------------------------------------------- */
 
 /* x: the element */
 #define UNARY(name, arr, T, expression)                                        \
@@ -68,8 +67,7 @@ static void not_b(struct a64_cpu *cpu, uint32_t insn)
     put_q(cpu, insn, r);
 }
 
-/* ---- reversals
- * ------------------------------------------------------------------- */
+/* ---- reversals ----------------------------------------------------------- */
 
 /* Lane i trades places with lane i ^ flip. */
 #define REVERSE(name, arr, flip)                                               \
@@ -90,8 +88,7 @@ REVERSE(rev32, b, 3)
 REVERSE(rev32, h, 1)
 REVERSE(rev16, b, 1)
 
-/* ---- signs, comparisons with zero: with scalar forms of 64 bits
- * ---------------------- */
+/* ---- signs, comparisons with zero: with scalar forms of 64 bits ---------- */
 
 #define WHOLE(name, w, expression)                                             \
     static void name##_##w(struct a64_cpu *cpu, uint32_t insn)                 \
@@ -129,8 +126,7 @@ WHOLE_BHSD(cmeq0, EQ0)
 WHOLE_BHSD(cmle0, LE0)
 WHOLE_BHSD(cmlt0, LT0)
 
-/* ---- pairwise widening
- * --------------------------------------------------------------- */
+/* ---- pairwise widening --------------------------------------------------- */
 
 #define PAIR_LONG(w, arr, rarr)                                                \
     static inline union vec pair_sums_##w(struct a64_cpu *cpu, uint32_t insn)  \
@@ -162,8 +158,7 @@ PAIR_LONG(sb, sb, h)
 PAIR_LONG(sh, sh, s)
 PAIR_LONG(ss, ss, d)
 
-/* ---- narrowing and widening
- * ----------------------------------------------------------- */
+/* ---- narrowing and widening ---------------------------------------------- */
 
 #define EXTRACT(w, arr, rarr, T)                                               \
     static void xtn_##w(struct a64_cpu *cpu, uint32_t insn)                    \
@@ -197,8 +192,7 @@ SHIFT_LONG(b, b, h, uint16_t, 8)
 SHIFT_LONG(h, h, s, uint32_t, 16)
 SHIFT_LONG(s, s, d, uint64_t, 32)
 
-/* ---- across lanes
- * ------------------------------------------------------------------------ */
+/* ---- across lanes -------------------------------------------------------- */
 
 #define ACROSS(name, w, T, start, expression)                                  \
     static void name##_##w(struct a64_cpu *cpu, uint32_t insn)                 \
@@ -257,22 +251,7 @@ ACROSS_S(addlv, sb, int16_t, uint16_t, 0, x + y)
 ACROSS_S(addlv, sh, int32_t, uint32_t, 0, x + y)
 ACROSS_S(addlv, ss, int64_t, uint64_t, 0, x + y)
 
-/* ---- decoding
- * -----------------------------------------------------------------------------
- */
-
-#define BHS(name)                                                              \
-    {                                                                          \
-        name##_b, name##_h, name##_s                                           \
-    }
-#define BHS_S(name)                                                            \
-    {                                                                          \
-        name##_sb, name##_sh, name##_ss                                        \
-    }
-#define BHSD(name)                                                             \
-    {                                                                          \
-        name##_b, name##_h, name##_s, name##_d                                 \
-    }
+/* ---- decoding ------------------------------------------------------------ */
 
 static a64_fn *const two_misc[2][20][4] = {
     {

@@ -4,8 +4,7 @@
  */
 #include "fp_internal.h"
 
-/* ---- DUP, INS, SMOV, UMOV
- * -------------------------------------------------------- */
+/* ---- DUP, INS, SMOV, UMOV ------------------------------------------------ */
 
 /* imm5: the lowest one gives the size, what is above it the index. */
 static inline unsigned index_of(uint32_t insn, unsigned size)
@@ -69,11 +68,6 @@ SIGNED_MOVE(smov_x_b, sb, 0, uint64_t)
 SIGNED_MOVE(smov_x_h, sh, 1, uint64_t)
 SIGNED_MOVE(smov_x_s, ss, 2, uint64_t)
 
-#define BHSD(name)                                                             \
-    {                                                                          \
-        name##_b, name##_h, name##_s, name##_d                                 \
-    }
-
 static a64_fn *decode_signed_move(uint32_t insn, unsigned size)
 {
     static a64_fn *const table[2][4] = {
@@ -123,8 +117,7 @@ a64_fn *simd_decode_scalar_copy(uint32_t insn)
     return table[__builtin_ctz(insn >> 16 & 15)];
 }
 
-/* ---- UZP, TRN, ZIP
- * --------------------------------------------------------------------- */
+/* ---- UZP, TRN, ZIP ------------------------------------------------------- */
 
 /* Lanes of n and m are picked by the result's lane i; part is 0 for the "1"
  * forms and 1 for the "2" forms. */
@@ -211,9 +204,7 @@ a64_fn *simd_decode_permute(uint32_t insn)
     return size == 3 && !q_of(insn) ? NULL : table[insn >> 12 & 7][size];
 }
 
-/* ---- EXT
- * -----------------------------------------------------------------------------------
- */
+/* ---- EXT ----------------------------------------------------------------- */
 
 static void ext_8(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -238,9 +229,7 @@ a64_fn *simd_decode_extract(uint32_t insn)
     return insn >> 14 & 1 ? NULL : ext_8;
 }
 
-/* ---- TBL, TBX
- * ---------------------------------------------------------------------------------
- */
+/* ---- TBL, TBX ------------------------------------------------------------ */
 
 /* `miss` holds what an index beyond the table leaves. */
 static inline void lookup(struct a64_cpu *cpu, uint32_t insn, union vec miss)
@@ -271,9 +260,7 @@ a64_fn *simd_decode_table(uint32_t insn)
     return insn >> 12 & 1 ? tbx : tbl;
 }
 
-/* ---- immediates
- * ----------------------------------------------------------------------------------
- */
+/* ---- immediates ---------------------------------------------------------- */
 
 static inline unsigned imm8_of(uint32_t insn)
 {

@@ -116,8 +116,7 @@ ACCUMULATE(usqadd, h, sh, 1, int32_t, 0, UINT16_MAX)
 ACCUMULATE(usqadd, s, ss, 2, int64_t, 0, UINT32_MAX)
 ACCUMULATE(usqadd, d, sd, 3, wide, 0, (wide)UINT64_MAX)
 
-/* ---- high halves by element
- * ------------------------------------------------------ */
+/* ---- high halves by element ---------------------------------------------- */
 
 #define HIGH_ELEMENT(name, arr, size, W, low, high, shift, round)              \
     static void name##_e##arr(struct a64_cpu *cpu, uint32_t insn)              \
@@ -152,8 +151,7 @@ HIGH_ELEMENT(qdmulh, ss, 2, int64_t, INT32_MIN, INT32_MAX, 31, 0)
 HIGH_ELEMENT(qrdmulh, sh, 1, int32_t, INT16_MIN, INT16_MAX, 15, 1 << 14)
 HIGH_ELEMENT(qrdmulh, ss, 2, int64_t, INT32_MIN, INT32_MAX, 31, 1 << 30)
 
-/* ---- doubling long multiplies
- * --------------------------------------------------------- */
+/* ---- doubling long multiplies -------------------------------------------- */
 
 /* add: 0 SQDMULL, 1 SQDMLAL, -1 SQDMLSL. Product and sum saturate in turn. */
 static inline int64_t double_long(int64_t d, int64_t n, int64_t m, int add,
@@ -232,8 +230,7 @@ DOUBLING_LONG(sqdmull, 0)
 DOUBLING_LONG(sqdmlal, 1)
 DOUBLING_LONG(sqdmlsl, -1)
 
-/* ---- narrowing
- * ------------------------------------------------------------------------- */
+/* ---- narrowing ----------------------------------------------------------- */
 
 /* To half the width: signed to signed, signed to unsigned, unsigned. */
 #define NARROW(name, arr, size, width, clamp)                                  \
@@ -264,22 +261,7 @@ NARROW_BHS(sqxtn, s, clamp_signed)
 NARROW_BHS(sqxtun, s, clamp_unsigned)
 NARROW_BHS(uqxtn, , clamp_unsigned)
 
-/* ---- decoding
- * ----------------------------------------------------------------------------
- */
-
-#define BHS(name)                                                              \
-    {                                                                          \
-        name##_b, name##_h, name##_s                                           \
-    }
-#define BHSD(name)                                                             \
-    {                                                                          \
-        name##_b, name##_h, name##_s, name##_d                                 \
-    }
-#define BHSD_S(name)                                                           \
-    {                                                                          \
-        name##_sb, name##_sh, name##_ss, name##_sd                             \
-    }
+/* ---- decoding ------------------------------------------------------------ */
 
 static bool one_double(uint32_t insn)
 {

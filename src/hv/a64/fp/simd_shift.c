@@ -4,8 +4,7 @@
  */
 #include "fp_internal.h"
 
-/* ---- one element
- * -------------------------------------------------------------- */
+/* ---- one element --------------------------------------------------------- */
 
 /* x >> n with the last bit shifted out added back when rounding; n is 0..64,
  * x is sign-extended to 64 bits. */
@@ -58,8 +57,7 @@ static inline uint64_t left_unsigned(uint64_t x, unsigned n, unsigned width,
     return max;
 }
 
-/* ---- by register
- * ---------------------------------------------------------------- */
+/* ---- by register --------------------------------------------------------- */
 
 /* shift: the low byte of the element, negative for right shifts */
 static inline int64_t shift_signed(int64_t x, int8_t shift, unsigned width,
@@ -113,8 +111,7 @@ BY_REGISTER_BHSD(uqshl, , unsigned, false, true)
 BY_REGISTER_BHSD(sqrshl, s, signed, true, true)
 BY_REGISTER_BHSD(uqrshl, , unsigned, true, true)
 
-/* ---- by immediate: whole vectors
- * ---------------------------------------------------- */
+/* ---- by immediate: whole vectors ----------------------------------------- */
 
 /* immh:immb is 2 * width - n for right shifts, width + n for left ones. */
 static inline unsigned immediate(uint32_t insn)
@@ -198,8 +195,7 @@ LEFT(h, uint16_t, 16)
 LEFT(s, uint32_t, 32)
 LEFT(d, uint64_t, 64)
 
-/* ---- by immediate: saturating left
- * -------------------------------------------------- */
+/* ---- by immediate: saturating left --------------------------------------- */
 
 /* SQSHLU: a signed element to an unsigned one. */
 static inline uint64_t left_to_unsigned(int64_t x, unsigned n, unsigned width,
@@ -235,8 +231,7 @@ LEFT_SATURATING_BHSD(sqshl_i, s, left_signed)
 LEFT_SATURATING_BHSD(uqshl_i, , left_unsigned)
 LEFT_SATURATING_BHSD(sqshlu_i, s, left_to_unsigned)
 
-/* ---- by immediate: narrowing
- * --------------------------------------------------------- */
+/* ---- by immediate: narrowing --------------------------------------------- */
 
 static inline int64_t clamp(int64_t x, int64_t low, int64_t high,
                             bool *saturated)
@@ -301,8 +296,7 @@ NARROW_S(sqrshrun, TO_UNSIGNED(true))
 NARROW_U(uqshrn, clamp_high(right_unsigned(x, n, false), max, &saturated))
 NARROW_U(uqrshrn, clamp_high(right_unsigned(x, n, true), max, &saturated))
 
-/* ---- by immediate: widening
- * ------------------------------------------------------------ */
+/* ---- by immediate: widening ---------------------------------------------- */
 
 #define WIDEN(name, arr, rarr, T, w, width)                                    \
     static void name##_##w(struct a64_cpu *cpu, uint32_t insn)                 \
@@ -324,18 +318,7 @@ WIDEN(ushll, b, h, uint16_t, b, 8)
 WIDEN(ushll, h, s, uint32_t, h, 16)
 WIDEN(ushll, s, d, uint64_t, s, 32)
 
-/* ---- decoding
- * ----------------------------------------------------------------------------
- */
-
-#define BHS(name)                                                              \
-    {                                                                          \
-        name##_b, name##_h, name##_s                                           \
-    }
-#define BHSD(name)                                                             \
-    {                                                                          \
-        name##_b, name##_h, name##_s, name##_d                                 \
-    }
+/* ---- decoding ------------------------------------------------------------ */
 
 /* Three same, opcodes 010rs: rounding, saturating */
 a64_fn *simd_decode_shift_register(uint32_t insn)

@@ -95,8 +95,7 @@ ABSOLUTE(sb, b, int8_t, uint8_t)
 ABSOLUTE(sh, h, int16_t, uint16_t)
 ABSOLUTE(ss, s, int32_t, uint32_t)
 
-/* ---- whole vectors
- * -------------------------------------------------------------- */
+/* ---- whole vectors ------------------------------------------------------- */
 
 /* r: the result's member; expression of n, m, d: the registers */
 #define WHOLE(name, member, expression)                                        \
@@ -184,8 +183,7 @@ static void pmul_b(struct a64_cpu *cpu, uint32_t insn)
     put_q(cpu, insn, r);
 }
 
-/* ---- by element
- * --------------------------------------------------------------------- */
+/* ---- by element ---------------------------------------------------------- */
 
 typedef uint16_t lane_h;
 typedef uint32_t lane_s;
@@ -210,8 +208,7 @@ BY_ELEMENT(mla, s, d->vs + n->vs * m)
 BY_ELEMENT(mls, h, d->vh - n->vh * m)
 BY_ELEMENT(mls, s, d->vs - n->vs * m)
 
-/* ---- dot products
- * --------------------------------------------------------------------- */
+/* ---- dot products -------------------------------------------------------- */
 
 #define DOT(name, arr, sarr)                                                   \
     static inline void name##_with(struct a64_cpu *cpu, uint32_t insn,         \
@@ -248,9 +245,7 @@ a64_fn *simd_decode_dot(uint32_t insn)
     return u ? udot : sdot;
 }
 
-/* ---- pairwise
- * ---------------------------------------------------------------------------
- */
+/* ---- pairwise ------------------------------------------------------------ */
 
 /* Neighbours of the first operand, then those of the second. */
 #define PAIRS(name, arr, T, expression)                                        \
@@ -301,22 +296,7 @@ a64_fn *simd_decode_scalar_addp(uint32_t insn)
     return addp_scalar;
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------------
- */
-
-#define BHS(name)                                                              \
-    {                                                                          \
-        name##_b, name##_h, name##_s                                           \
-    }
-#define BHS_S(name)                                                            \
-    {                                                                          \
-        name##_sb, name##_sh, name##_ss                                        \
-    }
-#define BHSD(name)                                                             \
-    {                                                                          \
-        name##_b, name##_h, name##_s, name##_d                                 \
-    }
+/* ---- decoding ------------------------------------------------------------ */
 
 /* By U, opcode and size; what is missing is in simd_saturate.c, simd_shift.c */
 static a64_fn *const three_same[2][24][4] = {

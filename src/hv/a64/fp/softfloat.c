@@ -131,7 +131,7 @@ uint64_t sf_pack(struct sf_env *env, struct sf_format f, struct sf_num n,
            (mant & sf_frac_mask(f));
 }
 
-/* ---- NaNs --------------------------------------------------------------- */
+/* ---- NaNs ---------------------------------------------------------------- */
 
 uint64_t sf_nan(struct sf_env *env, struct sf_format f, struct sf_num n,
                 uint64_t a)
@@ -159,7 +159,7 @@ bool sf_nans(struct sf_env *env, struct sf_format f, struct sf_num a,
     return true;
 }
 
-/* ---- add, multiply, fused ----------------------------------------------- */
+/* ---- add, multiply, fused ------------------------------------------------ */
 
 struct sf_num sf_add_num(struct sf_num a, struct sf_num b)
 {
@@ -328,7 +328,7 @@ uint64_t sf_muladd(struct sf_env *env, struct sf_format f, uint64_t addend,
     return sum(env, f, a, p);
 }
 
-/* base + (-n) * m, doubled down when `halve`: the two Newton steps. */
+/* base + (-n) * m, halved at the end when asked: the two Newton steps. */
 static uint64_t step(struct sf_env *env, struct sf_format f, uint64_t n,
                      uint64_t m, uint64_t base, bool halve)
 {
@@ -367,7 +367,7 @@ uint64_t sf_rsqrts(struct sf_env *env, struct sf_format f, uint64_t a,
     return step(env, f, a, b, three, true);
 }
 
-/* ---- divide, square root ------------------------------------------------ */
+/* ---- divide, square root ------------------------------------------------- */
 
 uint64_t sf_div(struct sf_env *env, struct sf_format f, uint64_t a, uint64_t b)
 {
@@ -439,7 +439,7 @@ uint64_t sf_sqrt(struct sf_env *env, struct sf_format f, uint64_t a)
     return sf_pack(env, f, n, env->mode);
 }
 
-/* ---- order -------------------------------------------------------------- */
+/* ---- order --------------------------------------------------------------- */
 
 /* Neither is a NaN. */
 static enum sf_relation order(struct sf_num a, struct sf_num b)
