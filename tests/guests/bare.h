@@ -22,7 +22,7 @@
 
 #include "layout.h"
 
-#define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
+/* Ordinary RAM. */
 #define REG64(address) (*(volatile uint64_t *)(uintptr_t)(address))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -36,6 +36,28 @@
     __asm__ volatile("msr " name ", %0\n\tisb" ::"r"((uint64_t)(value))        \
                      : "memory")
 #define ASM(text) __asm__ volatile(text ::: "memory")
+
+/* Device registers: by the plain forms of load and store, which leave a
+ * machine monitor in no doubt. The compiler would use others in a loop. */
+#define MMIO(bits, type, suffix, width)                                        \
+    static inline type mmio_read##bits(uint64_t address)                       \
+    {                                                                          \
+        type value;                                                            \
+        __asm__ volatile("ldr" suffix " %" width "0, [%1]"                     \
+                         : "=r"(value)                                         \
+                         : "r"(address)                                        \
+                         : "memory");                                          \
+        return value;                                                          \
+    }                                                                          \
+    static inline void mmio_write##bits(uint64_t address, type value)          \
+    {                                                                          \
+        __asm__ volatile("str" suffix " %" width "0, [%1]" ::"r"(value),       \
+                         "r"(address)                                          \
+                         : "memory");                                          \
+    }
+MMIO(8, uint8_t, "b", "w")
+MMIO(32, uint32_t, "", "w")
+MMIO(64, uint64_t, "", "x")
 
 static inline uint64_t address_of(const void *pointer)
 {
@@ -56,6 +78,9 @@ bool check_eq(const char *name, uint64_t got, uint64_t want);
 /* Part of a check that has several: only a failure prints, `part` behind the
  * name. */
 bool part_eq(const char *name, const char *part, uint64_t got, uint64_t want);
+
+/* For a guest that does not return from guest_main. */
+void print_totals(void);
 
 /* ---- runtime.c: exceptions ----------------------------------------------- */
 
@@ -141,6 +166,21 @@ extern char secondary_start[];
  * vCPU 0 has it; PSCI's answer. When main returns it waits for ever. */
 int64_t start_cpu(uint64_t number, void (*main)(uint64_t cpu));
 void spin_until(volatile uint32_t *word, uint32_t value);
+
+/* The same without keeping a processor busy; the other side says it by
+ * tell_word. */
+static inline void wait_word(volatile uint32_t *word, uint32_t value)
+{
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value)
+        ASM("wfe");
+}
+
+static inline void tell_word(volatile uint32_t *word, uint32_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    ASM("dsb ish\n\tsev");
+}
+
 /* The vCPU is off, as PSCI sees it. */
 void wait_off(uint64_t number);
 
@@ -243,7 +283,7 @@ enum {
     GIC_IPRIORITYR = 0x400,
     GIC_ICFGR = 0xc00,
 };
-#define GICD_IROUTER(n) REG64(GICD + 0x6000 + 8 * (n))
+#define GICD_IROUTER(n) (GICD + 0x6000 + 8 * (n))
 
 #define ICC_PMR "s3_0_c4_c6_0"
 #define ICC_DIR "s3_0_c12_c11_1"

@@ -19,7 +19,6 @@
     code c_brk, brk #0x321
     code c_hvc, hvc #0
     code c_smc, smc #0
-    code c_hvc_imm, hvc #0x77
     code c_hlt, hlt #5
     code c_dcps1, dcps1 #0
     code c_udf, .inst 0x00000000

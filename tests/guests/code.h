@@ -3,9 +3,9 @@
 #ifndef GUESTS_CODE_H
 #define GUESTS_CODE_H
 
-extern char c_ret[], c_svc[], c_brk[], c_hvc[], c_smc[], c_hvc_imm[], c_hlt[],
-    c_dcps1[], c_udf[], c_ones[], c_hole_sys[], c_hole_add[], c_hole_fp[],
-    c_sve[], c_el2_reg[], c_ro_reg[], c_impl_reg[], c_eret[], c_msr_vbar[],
+extern char c_ret[], c_svc[], c_brk[], c_hvc[], c_smc[], c_hlt[], c_dcps1[],
+    c_udf[], c_ones[], c_hole_sys[], c_hole_add[], c_hole_fp[], c_sve[],
+    c_el2_reg[], c_ro_reg[], c_impl_reg[], c_eret[], c_msr_vbar[],
     c_mrs_currentel[], c_mrs_sctlr[], c_tlbi[], c_msr_spsel[], c_msr_pan[],
     c_ldr[], c_ldrb[], c_ldrh[], c_str[], c_strb[], c_ldp[], c_ldr_pre[],
     c_ldxr[], c_ldxp[], c_ldar[], c_stlr[], c_ldadd[], c_cas[], c_ldtr[],

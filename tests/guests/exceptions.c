@@ -82,6 +82,7 @@ static void check_undefined(void)
         {"DCPS1", c_dcps1, true, true},
         {"MRS HCR_EL2", c_el2_reg, true, true},
         {"MSR MIDR_EL1", c_ro_reg, true, true},
+        {"a register nobody has implemented", c_impl_reg, true, true},
         {"HVC at EL0", c_hvc, true, false},
         {"SMC at EL0", c_smc, true, false},
         {"ERET at EL0", c_eret, true, false},

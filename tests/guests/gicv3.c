@@ -3,13 +3,13 @@
 
 void gic_start(void)
 {
-    REG32(GICD) = 1u << 4 | 1u << 1; /* affinity routing, group 1 */
+    mmio_write32(GICD, 1u << 4 | 1u << 1); /* affinity routing, group 1 */
     for (unsigned bank = 1; bank < 9; bank++) {
-        REG32(GICD + GIC_ICENABLER + 4 * bank) = ~0u;
-        REG32(GICD + GIC_IGROUPR + 4 * bank) = ~0u;
+        mmio_write32(GICD + GIC_ICENABLER + 4 * bank, ~0u);
+        mmio_write32(GICD + GIC_IGROUPR + 4 * bank, ~0u);
     }
     for (unsigned intid = 32; intid < 288; intid += 4)
-        REG32(GICD + GIC_IPRIORITYR + intid) = 0xa0a0a0a0;
+        mmio_write32(GICD + GIC_IPRIORITYR + intid, 0xa0a0a0a0);
     gic_start_cpu();
 }
 
@@ -17,13 +17,13 @@ void gic_start_cpu(void)
 {
     uint64_t cpu = this_cpu()->number, frame = GICR_SGI(cpu);
 
-    REG32(GICR(cpu) + 0x14) &= ~2u;
-    while (REG32(GICR(cpu) + 0x14) & 4)
+    mmio_write32(GICR(cpu) + 0x14, mmio_read32(GICR(cpu) + 0x14) & ~2u);
+    while (mmio_read32(GICR(cpu) + 0x14) & 4)
         ;
-    REG32(frame + GIC_ICENABLER) = ~0u;
-    REG32(frame + GIC_IGROUPR) = ~0u;
+    mmio_write32(frame + GIC_ICENABLER, ~0u);
+    mmio_write32(frame + GIC_IGROUPR, ~0u);
     for (unsigned intid = 0; intid < 32; intid += 4)
-        REG32(frame + GIC_IPRIORITYR + intid) = 0xa0a0a0a0;
+        mmio_write32(frame + GIC_IPRIORITYR + intid, 0xa0a0a0a0);
     WRITE(ICC_SRE, READ(ICC_SRE) | 1);
     WRITE(ICC_CTLR, 0);
     WRITE(ICC_BPR1, 0);
@@ -39,12 +39,12 @@ static uint64_t frame_of(unsigned intid)
 
 void gic_set_bit(unsigned array, unsigned intid)
 {
-    REG32(frame_of(intid) + array + intid / 32 * 4) = 1u << intid % 32;
+    mmio_write32(frame_of(intid) + array + intid / 32 * 4, 1u << intid % 32);
 }
 
 bool gic_bit(unsigned array, unsigned intid)
 {
-    uint32_t word = REG32(frame_of(intid) + array + intid / 32 * 4);
+    uint32_t word = mmio_read32(frame_of(intid) + array + intid / 32 * 4);
 
     return word >> intid % 32 & 1;
 }
@@ -61,9 +61,5 @@ void gic_disable(unsigned intid)
 
 void gic_priority(unsigned intid, uint8_t priority)
 {
-    volatile uint8_t *byte =
-        (volatile uint8_t *)(uintptr_t)(frame_of(intid) + GIC_IPRIORITYR +
-                                        intid);
-
-    *byte = priority;
+    mmio_write8(frame_of(intid) + GIC_IPRIORITYR + intid, priority);
 }

@@ -655,8 +655,8 @@ static void use_page(uint64_t number)
                                   c_watch_word, SHARED_VA, GOOD);
 
         stale += returned(&trap);
-        faults += !returned(&trap);
         reads++;
+        tell_word(&faults, faults + !returned(&trap));
     }
 }
 
@@ -682,7 +682,7 @@ static void check_broadcast_tlbi(void)
         ways[i % COUNT_OF(ways)](SHARED_VA, 0);
         REG64(PAGE_A) = POISON;
         while (faults == before && stale == 0)
-            ASM("yield");
+            ASM("wfe");
         REG64(PAGE_A) = GOOD;
         ASM("dsb ish");
         *pte(SHARED_VA, 3) = PAGE_A | PTE_KERNEL | PTE_NG | PTE_PAGE;
@@ -702,11 +702,10 @@ static void call_code(uint64_t number)
 {
     (void)number;
     for (uint32_t i = 1; i <= ROUNDS; i++) {
-        while (__atomic_load_n(&told, __ATOMIC_ACQUIRE) != i)
-            ASM("yield");
+        wait_word(&told, i);
         ASM("isb");
         wrong_code += call(SHARED_VA) != i;
-        __atomic_store_n(&heard, i, __ATOMIC_RELEASE);
+        tell_word(&heard, i);
     }
 }
 
@@ -716,8 +715,8 @@ static void check_code_of_another_vcpu(void)
     start_cpu(2, call_code);
     for (uint32_t i = 1; i <= ROUNDS; i++) {
         write_code(SHARED_VA, i);
-        __atomic_store_n(&told, i, __ATOMIC_RELEASE);
-        spin_until(&heard, i);
+        tell_word(&told, i);
+        wait_word(&heard, i);
     }
     check_eq("code changed for another vCPU", wrong_code, 0);
     set_pte(pte(SHARED_VA, 3), 0);

@@ -1,9 +1,7 @@
 /* The guests' runtime: printing, checks, exceptions, PSCI. See bare.h. */
 #include "bare.h"
 
-#define PL011_DR REG32(0x09000000ul)
-#define PL011_FR REG32(0x09000018ul)
-enum { PL011_FR_TXFF = 1 << 5 };
+enum { PL011_DR = 0x09000000, PL011_FR = 0x09000018, FR_TXFF = 1 << 5 };
 
 extern char enter_done[], leave[];
 void enter(const struct entry *entry, uint64_t *rescue_sp);
@@ -45,9 +43,9 @@ void *memset(void *to, int byte, size_t bytes)
 
 static void put(char c)
 {
-    while (PL011_FR & PL011_FR_TXFF)
+    while (mmio_read32(PL011_FR) & FR_TXFF)
         ;
-    PL011_DR = (uint8_t)c;
+    mmio_write32(PL011_DR, (uint8_t)c);
 }
 
 void print(const char *text)
@@ -151,12 +149,17 @@ bool check_returned(const char *name, const struct trap *trap)
     return part_eq(name, "esr", trap->esr, ESR(0x15, LEAVE_SVC));
 }
 
-static void power_off(void)
+void print_totals(void)
 {
     print_number(passed_count);
     print(" passed, ");
     print_number(failed_count);
     print(" failed\n");
+}
+
+static void power_off(void)
+{
+    print_totals();
     hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
     for (;;)
         ASM("wfi");
