@@ -22,6 +22,9 @@ static const char help[] =
     "  --cpus N          virtual CPUs, 1 to 64 (1)\n"
     "  --memory SIZE     512M, 1G, or a number of MiB (512M)\n"
     "  --console WHERE   stdio, none, file:PATH or unix:PATH (stdio)\n"
+    "  --virtio-console WHERE\n"
+    "                    a second console, hvc0 in the guest: the same places\n"
+    "                    (no such console)\n"
     "  --name NAME       what other commands call this VM (vm-PID)\n"
     "  --idle POLICY     what to do while the guest waits: park, halt, "
     "haltpoll,\n"
@@ -115,6 +118,7 @@ enum option_id {
     OPT_CPUS,
     OPT_MEMORY,
     OPT_CONSOLE,
+    OPT_VIRTIO_CONSOLE,
     OPT_NAME,
     OPT_IDLE,
     OPT_GIC,
@@ -129,6 +133,7 @@ static const struct option options[] = {
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"console", required_argument, NULL, OPT_CONSOLE},
+    {"virtio-console", required_argument, NULL, OPT_VIRTIO_CONSOLE},
     {"name", required_argument, NULL, OPT_NAME},
     {"idle", required_argument, NULL, OPT_IDLE},
     {"gic", required_argument, NULL, OPT_GIC},
@@ -159,6 +164,9 @@ static int set_option(struct run *run, int option, const char *value)
     case OPT_CONSOLE:
         config->console = value;
         run->settings[CONSOLE].source = "--console";
+        return 0;
+    case OPT_VIRTIO_CONSOLE:
+        config->virtio_console = value;
         return 0;
     case OPT_NAME:
         config->name = value;

@@ -118,6 +118,7 @@ struct vm_end {
 
 struct control;
 struct panic_watch;
+struct slots;
 
 struct lull_vm {
     struct lull_vm_config config;
@@ -139,7 +140,7 @@ struct lull_vm {
     struct panic_watch *panic_watch; /* between UART and console */
     struct lull_pl011 *uart;
     struct lull_pl031 *rtc;
-    struct lull_virtio *rng;
+    struct slots *slots; /* the virtio devices */
     struct control *control;
 
     /* Bytes wake the loop: an end, a reset or a panic was noted. Written

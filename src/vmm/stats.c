@@ -13,6 +13,7 @@
 #include "control_server.h"
 #include "host.h"
 #include "machine.h"
+#include "slots.h"
 
 static void set_count(json_t *object, const char *name, uint64_t value)
 {
@@ -176,11 +177,28 @@ static json_t *vcpu_json(struct vcpu *vcpu)
 /* ---- devices, and all of it
  * ------------------------------------------------------ */
 
+static void virtio_json(const struct lull_vm *vm, json_t *devices)
+{
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++) {
+        const char *name;
+        struct lull_virtio *device = slots_device(vm->slots, i, &name);
+        struct lull_virtio_stats stats;
+
+        if (device == NULL)
+            continue;
+        stats = lull_virtio_stats(device);
+        json_object_set_new(devices, name,
+                            json_pack("{s:I,s:I,s:I}", "notifies",
+                                      (json_int_t)stats.notifies, "interrupts",
+                                      (json_int_t)stats.interrupts, "broken",
+                                      (json_int_t)stats.broken));
+    }
+}
+
 static json_t *devices_json(struct lull_vm *vm)
 {
     struct lull_pl011_stats uart = lull_pl011_stats(vm->uart);
     struct lull_console_stats console = lull_console_stats(vm->console);
-    struct lull_virtio_stats rng = lull_virtio_stats(vm->rng);
     json_t *devices = json_object();
 
     json_object_set_new(devices, "uart",
@@ -194,11 +212,7 @@ static json_t *devices_json(struct lull_vm *vm)
                                   (json_int_t)console.out_writes, "in_bytes",
                                   (json_int_t)console.in_bytes, "lost_bytes",
                                   (json_int_t)console.lost_bytes));
-    json_object_set_new(devices, "rng",
-                        json_pack("{s:I,s:I,s:I}", "notifies",
-                                  (json_int_t)rng.notifies, "interrupts",
-                                  (json_int_t)rng.interrupts, "broken",
-                                  (json_int_t)rng.broken));
+    virtio_json(vm, devices);
     return devices;
 }
 

@@ -27,6 +27,7 @@
 #include "fdt_build.h"
 #include "lull/bits.h"
 #include "panic.h"
+#include "slots.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -240,8 +241,7 @@ static void vm_memory_unmap(struct lull_vm *vm)
 static bool vm_write_fdt(struct lull_vm *vm, const struct boot_layout *layout,
                          struct why *why)
 {
-    struct fdt_virtio rng = {LULL_VIRTIO_GPA(0), LULL_VIRTIO_BYTES,
-                             LULL_VIRTIO_SPI(0)};
+    struct fdt_virtio windows[LULL_VIRTIO_SLOTS];
     struct fdt_machine machine = {
         .ram = &vm->ram,
         .cpus = vm->config.cpus,
@@ -249,8 +249,8 @@ static bool vm_write_fdt(struct lull_vm *vm, const struct boot_layout *layout,
         .bootargs = vm->config.append,
         .initrd = layout->initrd,
         .initrd_end = layout->initrd_end,
-        .virtio = &rng,
-        .virtio_count = 1,
+        .virtio = windows,
+        .virtio_count = slots_windows(&vm->config, windows),
     };
 
     if (getentropy(&machine.kaslr_seed, sizeof(machine.kaslr_seed)) != 0 ||
@@ -297,13 +297,14 @@ static void vm_reset_devices(struct lull_vm *vm)
 {
     lull_pl011_reset(vm->uart);
     lull_pl031_reset(vm->rtc);
-    lull_virtio_reset(vm->rng);
     gic_reset(vm->gic);
 }
 
-/* The mapping is made anew so that the framework forgets the old code. */
+/* The virtio devices first: no late transfer reaches the new guest. The
+ * mapping is made anew so that the framework forgets the old code. */
 static bool vm_reset_held(struct lull_vm *vm, struct why *why)
 {
+    slots_reset(vm->slots);
     vm_memory_unmap(vm);
     if (!vm_memory_clear(vm))
         return because(why, "the guest's memory: %s", strerror(errno));
@@ -506,6 +507,11 @@ static struct lull_irq spi(struct lull_vm *vm, unsigned number)
     return (struct lull_irq){gic_irq_line, vm->gic, GIC_SPI_BASE + number};
 }
 
+static struct lull_irq spi_line(void *vm, unsigned number)
+{
+    return spi(vm, number);
+}
+
 static bool vm_console_new(struct lull_vm *vm, struct why *why)
 {
     struct lull_console_config config = {vm->loop, console_quit, vm};
@@ -540,23 +546,26 @@ static bool vm_devices_new(struct lull_vm *vm, struct why *why)
     vm->rtc = lull_pl031_new(&rtc);
     if (vm->rtc == NULL)
         return because(why, "no real-time clock: %s", strerror(errno));
-    vm->rng = lull_virtio_rng_new(0, &vm->ram, spi(vm, LULL_VIRTIO_SPI(0)));
-    return vm->rng != NULL || because(why, "no memory for the devices");
+    vm->slots =
+        slots_new(&vm->config,
+                  &(struct slots_host){&vm->ram, vm->loop, spi_line, vm}, why);
+    return vm->slots != NULL;
 }
 
 static bool vm_bus_new(struct lull_vm *vm, struct why *why)
 {
     const struct lull_mmio *windows[] = {
-        gic_distributor(vm->gic),  gic_redistributors(vm->gic),
-        lull_pl011_mmio(vm->uart), lull_pl031_mmio(vm->rtc),
-        lull_virtio_mmio(vm->rng),
+        gic_distributor(vm->gic),
+        gic_redistributors(vm->gic),
+        lull_pl011_mmio(vm->uart),
+        lull_pl031_mmio(vm->rtc),
     };
     unsigned i;
 
     for (i = 0; i < sizeof(windows) / sizeof(windows[0]); i++)
         if (!bus_add(&vm->bus, windows[i]))
             return because(why, "no place on the bus for %s", windows[i]->name);
-    return true;
+    return slots_attach(vm->slots, &vm->bus, why);
 }
 
 /* ---- the interface
@@ -678,8 +687,7 @@ bool lull_vm_panicked(const struct lull_vm *vm)
 
 static void vm_free_devices(struct lull_vm *vm)
 {
-    if (vm->rng != NULL)
-        lull_virtio_free(vm->rng);
+    slots_free(vm->slots);
     if (vm->uart != NULL)
         lull_pl011_free(vm->uart);
     if (vm->rtc != NULL)

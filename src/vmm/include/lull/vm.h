@@ -43,7 +43,8 @@ struct lull_vm_config {
     const char *initrd;    /* file, or NULL */
     const char *append;    /* kernel command line, or NULL */
     const char *console;   /* "stdio", "none", "file:PATH", "unix:PATH" */
-    unsigned cpus;         /* 1 .. LULL_CPUS_MAX */
+    const char *virtio_console; /* the same for a second one; NULL: none */
+    unsigned cpus;              /* 1 .. LULL_CPUS_MAX */
     uint64_t memory_bytes; /* a multiple of 1 MiB */
     struct idle_policy idle;
     enum lull_gic_mode gic;

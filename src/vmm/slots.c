@@ -1,0 +1,154 @@
+/*
+ * Which virtio device sits where. The place follows from the configuration
+ * alone, so that a machine described twice is the same machine twice:
+ *
+ *   0 entropy, 1 console, 2 network, from 3 on disks in the order given
+ */
+#include "slots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lull/console.h"
+
+enum { RNG = 0, CONSOLE = 1 };
+
+struct slot {
+    struct lull_virtio *device;
+    char name[16];
+};
+
+struct slots {
+    const struct lull_vm_config *config;
+    struct slots_host host;
+    struct slot slot[LULL_VIRTIO_SLOTS];
+    struct lull_console *console;
+};
+
+static bool wants_console(const struct lull_vm_config *config)
+{
+    return config->virtio_console != NULL;
+}
+
+static bool in_use(const struct lull_vm_config *config, unsigned slot)
+{
+    return slot == RNG || (slot == CONSOLE && wants_console(config));
+}
+
+unsigned slots_windows(const struct lull_vm_config *config,
+                       struct fdt_virtio *windows)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++)
+        if (in_use(config, i))
+            windows[count++] = (struct fdt_virtio){
+                LULL_VIRTIO_GPA(i), LULL_VIRTIO_BYTES, LULL_VIRTIO_SPI(i)};
+    return count;
+}
+
+static struct lull_irq line(const struct slots *slots, unsigned slot)
+{
+    return slots->host.line(slots->host.opaque, LULL_VIRTIO_SPI(slot));
+}
+
+/* Put what was made into its slot. */
+static bool fill(struct slots *slots, unsigned number, const char *name,
+                 struct lull_virtio *device, struct why *why)
+{
+    struct slot *slot = &slots->slot[number];
+
+    if (device == NULL)
+        return because(why, "no memory for the devices");
+    slot->device = device;
+    snprintf(slot->name, sizeof(slot->name), "%s", name);
+    return true;
+}
+
+static bool add_rng(struct slots *slots, struct why *why)
+{
+    return fill(slots, RNG, "rng",
+                lull_virtio_rng_new(RNG, slots->host.ram, line(slots, RNG)),
+                why);
+}
+
+static bool add_console(struct slots *slots, struct why *why)
+{
+    struct lull_console_config config = {.loop = slots->host.loop};
+    const char *where = slots->config->virtio_console;
+
+    if (strcmp(where, "stdio") == 0 &&
+        strcmp(slots->config->console, "stdio") == 0)
+        return because(why, "--virtio-console stdio: the first console has "
+                            "the terminal; add --console none");
+    slots->console =
+        lull_console_new(&config, where, why->text, sizeof(why->text));
+    return slots->console != NULL &&
+           fill(slots, CONSOLE, "virtio-console",
+                lull_virtio_console_new(CONSOLE, slots->host.ram,
+                                        line(slots, CONSOLE),
+                                        lull_console_chardev(slots->console)),
+                why);
+}
+
+static bool add_all(struct slots *slots, struct why *why)
+{
+    return add_rng(slots, why) &&
+           (!wants_console(slots->config) || add_console(slots, why));
+}
+
+struct slots *slots_new(const struct lull_vm_config *config,
+                        const struct slots_host *host, struct why *why)
+{
+    struct slots *slots = calloc(1, sizeof(*slots));
+
+    if (slots == NULL) {
+        because(why, "no memory for the devices");
+        return NULL;
+    }
+    slots->config = config;
+    slots->host = *host;
+    if (add_all(slots, why))
+        return slots;
+    slots_free(slots);
+    return NULL;
+}
+
+/* Devices before the host sides they use. */
+void slots_free(struct slots *slots)
+{
+    if (slots == NULL)
+        return;
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++)
+        lull_virtio_free(slots->slot[i].device);
+    if (slots->console != NULL)
+        lull_console_free(slots->console);
+    free(slots);
+}
+
+bool slots_attach(const struct slots *slots, struct bus *bus, struct why *why)
+{
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++) {
+        const struct slot *slot = &slots->slot[i];
+
+        if (slot->device != NULL &&
+            !bus_add(bus, lull_virtio_mmio(slot->device)))
+            return because(why, "no place on the bus for %s", slot->name);
+    }
+    return true;
+}
+
+void slots_reset(struct slots *slots)
+{
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++)
+        if (slots->slot[i].device != NULL)
+            lull_virtio_reset(slots->slot[i].device);
+}
+
+struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
+                                 const char **name)
+{
+    *name = slots->slot[slot].name;
+    return slots->slot[slot].device;
+}

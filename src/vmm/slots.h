@@ -1,0 +1,46 @@
+/*
+ * The virtio devices of a machine, each in its slot: which there are, their
+ * host sides, and what the rest of the machine does to all of them at once.
+ */
+#ifndef LULL_VMM_SLOTS_H
+#define LULL_VMM_SLOTS_H
+
+#include "bus.h"
+#include "fdt_build.h"
+#include "lull/irq.h"
+#include "lull/loop.h"
+#include "lull/ram.h"
+#include "lull/virtio.h"
+#include "lull/vm.h"
+#include "why.h"
+
+struct slots;
+
+struct slots_host {
+    const struct lull_ram *ram;
+    struct lull_loop *loop;
+    /* The interrupt line of an SPI. */
+    struct lull_irq (*line)(void *opaque, unsigned spi);
+    void *opaque;
+};
+
+/* The windows that will have a device, for the device tree: at most
+ * LULL_VIRTIO_SLOTS of them. */
+unsigned slots_windows(const struct lull_vm_config *config,
+                       struct fdt_virtio *windows);
+
+struct slots *slots_new(const struct lull_vm_config *config,
+                        const struct slots_host *host, struct why *why);
+/* When no vCPU and no loop runs; NULL is nothing. */
+void slots_free(struct slots *slots);
+
+/* Name the window that the bus had no place for in `why`. */
+bool slots_attach(const struct slots *slots, struct bus *bus, struct why *why);
+/* When it returns, no device touches guest memory. */
+void slots_reset(struct slots *slots);
+
+/* The device of a slot and its name in the statistics, or NULL. */
+struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
+                                 const char **name);
+
+#endif
