@@ -101,8 +101,8 @@ mkdir -p "$top" || die 3 "cannot write to $top"
 apt_setup() {
     need apt-get apt-cache dpkg-deb dpkg-source python3
     apt=$cache/apt
-    [ -f "$apt/apt.conf" ] && [ -n "$(ls "$apt/state/lists" 2>/dev/null |
-        grep Sources)" ] && return
+    set -- "$apt"/state/lists/*_Sources*
+    [ -f "$apt/apt.conf" ] && [ -e "$1" ] && return
     mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" ||
         die 3 "cannot write to $apt"
     mirror=$(PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$root/scripts python3 -c \
@@ -139,8 +139,9 @@ EOF
 
 # Run a tool of apt's; on failure say which kind it was.
 apt_run() {
-    LC_ALL=C "$1" -c "$apt/apt.conf" $(shift && echo "$@") \
-        >"$apt/log" 2>&1 && return
+    tool=$1
+    shift
+    LC_ALL=C "$tool" -c "$apt/apt.conf" "$@" >"$apt/log" 2>&1 && return
     grep -E '^(E|Err|W):' "$apt/log" >&2
     if grep -qiE 'no_pubkey|badsig|not signed|hash sum|invalid sig' "$apt/log"
     then
@@ -161,7 +162,7 @@ from_debian() {
             sed -n 's/^Version: //p' | sort -uV)
         exact=$(echo "$package" | grep "^1:$version+ds-" | tail -1)
         [ -n "$exact" ] || die 2 "Debian's archive has no QEMU $version" \
-            "in $suites, only:" $package \
+            "in $suites, only: $(echo "$package" | tr '\n' ' ')" \
             "- give a tarball with --source"
         say "fetching Debian's qemu $exact"
         mkdir -p "$cache/dl" || die 3 "cannot write to $cache"
@@ -200,7 +201,8 @@ from_tarball() {
         die 4 "$file has the SHA-256 $sum, not $sha256"
     fi
     [ -n "$sha256" ] || say "warning: $file is taken as it is, SHA-256 $sum"
-    mkdir "$src.new" && tar -xf "$file" -C "$src.new" --strip-components=1 ||
+    mkdir "$src.new" || die 3 "cannot write to $top"
+    tar -xf "$file" -C "$src.new" --strip-components=1 ||
         die 3 "cannot unpack $file"
 }
 
@@ -265,6 +267,7 @@ patch_variant() {
     fi
     git -C "$src" checkout -q -B "$name" pristine ||
         die 1 "$src has edits: commit or discard them, or say quick"
+    # shellcheck disable=SC2086
     apply $series
     git -C "$src" config "lull.$name.patches" "$want"
 }
@@ -329,7 +332,8 @@ setup() {
             --with-devices-aarch64=hvf-linux \
             -Dforce_fallback_for=appleframeworks
     fi
-    mkdir -p "$build" && cd "$build" || die 3 "cannot write to $build"
+    mkdir -p "$build" || die 3 "cannot write to $build"
+    cd "$build" || die 3 "no $build"
     say "configuring (log: $build/configure.log)"
     if ! nice "$src/configure" "$@" >configure.log 2>&1; then
         rm -f build.ninja
@@ -347,8 +351,10 @@ compile() {
         die 6 "QEMU does not compile: $build/ninja.log"
     fi
     mkdir -p "$top/bin"
-    cp qemu-system-aarch64 "$top/bin/.new" &&
-        mv "$top/bin/.new" "$top/bin/qemu-$name" || die 3 "cannot write $top"
+    if ! cp qemu-system-aarch64 "$top/bin/.new" ||
+        ! mv "$top/bin/.new" "$top/bin/qemu-$name"; then
+        die 3 "cannot write to $top/bin"
+    fi
     if [ "$system" = Darwin ]; then
         # QEMU's build signs its own; a copy keeps that. Look, to be sure.
         codesign -d --entitlements - "$top/bin/qemu-$name" 2>/dev/null |
