@@ -3,13 +3,14 @@
 #   make          build/lull
 #   make demo     install what is missing, build, boot a guest, measure it
 #   make test     install what is missing, build, run every test
+#   make model    let SPIN search a model of the parking protocol
 #   make bench    Lull and its peers on the same guest, side by side
 
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test asan tsan fuzz fmt lint bench install clean bootstrap \
-	guest
+.PHONY: all demo test model asan tsan fuzz fmt lint bench install clean \
+	bootstrap guest
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -33,6 +34,9 @@ guest:
 test: bootstrap guest
 	@$(MAKE) all
 	meson test -C $(BUILD) --print-errorlogs $(TESTS)
+
+model: bootstrap
+	@tests/model/run
 
 # Units and bare-metal guests under a sanitizer; booting Linux under one takes
 # too long.
