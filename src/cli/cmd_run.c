@@ -25,6 +25,10 @@ static const char help[] =
     "  --virtio-console WHERE\n"
     "                    a second console, hvc0 in the guest: the same places\n"
     "                    (no such console)\n"
+    "  --disk FILE[,ro][,cache=none|writeback]\n"
+    "                    a disk from a raw image; up to 16 of them: vda, vdb, "
+    "...\n"
+    "                    (cache=writeback)\n"
     "  --name NAME       what other commands call this VM (vm-PID)\n"
     "  --idle POLICY     what to do while the guest waits: park, halt, "
     "haltpoll,\n"
@@ -49,6 +53,7 @@ enum setting { CPUS, MEMORY, CONSOLE, IDLE, GIC, REBOOT, SETTINGS };
 struct run {
     struct lull_vm_config config;
     struct lull_setting settings[SETTINGS];
+    const char *disks[LULL_DISKS_MAX];
     char name[32], policy[64], cpus[16], memory[32];
     bool help;
 };
@@ -72,6 +77,17 @@ static int set_idle(struct run *run, const char *text, const char *source)
     }
     run->settings[IDLE].source = source;
     return 0;
+}
+
+/* For tests and benchmarks: not in the help, as no user has use for it. */
+static int set_faults(struct run *run, const char *text)
+{
+    char err[LULL_ERROR_BYTES];
+
+    if (lull_faults_parse(text, &run->config.faults, err, sizeof(err)))
+        return 0;
+    cli_fail("run", "--fault %s: %s", text, err);
+    return -1;
 }
 
 static int set_gic(struct run *run, const char *value)
@@ -111,6 +127,14 @@ static int set_memory(struct run *run, const char *value)
     return 0;
 }
 
+static int add_disk(struct run *run, const char *value)
+{
+    if (run->config.disk_count == LULL_DISKS_MAX)
+        return bad("--disk %s: there can be 16 disks", value);
+    run->disks[run->config.disk_count++] = value;
+    return 0;
+}
+
 enum option_id {
     OPT_KERNEL = 256,
     OPT_INITRD,
@@ -119,9 +143,11 @@ enum option_id {
     OPT_MEMORY,
     OPT_CONSOLE,
     OPT_VIRTIO_CONSOLE,
+    OPT_DISK,
     OPT_NAME,
     OPT_IDLE,
     OPT_GIC,
+    OPT_FAULT,
     OPT_NO_REBOOT,
     OPT_HELP,
 };
@@ -134,9 +160,11 @@ static const struct option options[] = {
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"virtio-console", required_argument, NULL, OPT_VIRTIO_CONSOLE},
+    {"disk", required_argument, NULL, OPT_DISK},
     {"name", required_argument, NULL, OPT_NAME},
     {"idle", required_argument, NULL, OPT_IDLE},
     {"gic", required_argument, NULL, OPT_GIC},
+    {"fault", required_argument, NULL, OPT_FAULT},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -168,11 +196,15 @@ static int set_option(struct run *run, int option, const char *value)
     case OPT_VIRTIO_CONSOLE:
         config->virtio_console = value;
         return 0;
+    case OPT_DISK:
+        return add_disk(run, value);
     case OPT_NAME:
         config->name = value;
         return 0;
     case OPT_IDLE:
         return set_idle(run, value, "--idle");
+    case OPT_FAULT:
+        return set_faults(run, value);
     case OPT_GIC:
         return set_gic(run, value);
     case OPT_NO_REBOOT:
@@ -204,6 +236,7 @@ static void defaults(struct run *run)
     run->config = (struct lull_vm_config){
         .name = run->name,
         .console = "stdio",
+        .disks = run->disks,
         .cpus = 1,
         .memory_bytes = 512ULL << 20,
         .gic = LULL_GIC_VMM,

@@ -11,8 +11,9 @@
 #include <string.h>
 
 #include "lull/console.h"
+#include "lull/disk_file.h"
 
-enum { RNG = 0, CONSOLE = 1 };
+enum { RNG = 0, CONSOLE = 1, FIRST_DISK = 3 };
 
 struct slot {
     struct lull_virtio *device;
@@ -24,6 +25,7 @@ struct slots {
     struct slots_host host;
     struct slot slot[LULL_VIRTIO_SLOTS];
     struct lull_console *console;
+    struct lull_disk_file *disk[LULL_DISKS_MAX];
 };
 
 static bool wants_console(const struct lull_vm_config *config)
@@ -33,7 +35,8 @@ static bool wants_console(const struct lull_vm_config *config)
 
 static bool in_use(const struct lull_vm_config *config, unsigned slot)
 {
-    return slot == RNG || (slot == CONSOLE && wants_console(config));
+    return slot == RNG || (slot == CONSOLE && wants_console(config)) ||
+           (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count);
 }
 
 unsigned slots_windows(const struct lull_vm_config *config,
@@ -92,10 +95,35 @@ static bool add_console(struct slots *slots, struct why *why)
                 why);
 }
 
+static bool add_disk(struct slots *slots, unsigned number, struct why *why)
+{
+    unsigned slot = FIRST_DISK + number;
+    char name[16];
+
+    snprintf(name, sizeof(name), "disk%u", number);
+    slots->disk[number] = lull_disk_file_new(slots->config->disks[number],
+                                             why->text, sizeof(why->text));
+    return slots->disk[number] != NULL &&
+           fill(slots, slot, name,
+                lull_virtio_blk_new(slot, slots->host.ram, line(slots, slot),
+                                    lull_disk_file_disk(slots->disk[number]),
+                                    name),
+                why);
+}
+
+static bool add_disks(struct slots *slots, struct why *why)
+{
+    for (unsigned i = 0; i < slots->config->disk_count; i++)
+        if (!add_disk(slots, i, why))
+            return false;
+    return true;
+}
+
 static bool add_all(struct slots *slots, struct why *why)
 {
     return add_rng(slots, why) &&
-           (!wants_console(slots->config) || add_console(slots, why));
+           (!wants_console(slots->config) || add_console(slots, why)) &&
+           add_disks(slots, why);
 }
 
 struct slots *slots_new(const struct lull_vm_config *config,
@@ -124,6 +152,8 @@ void slots_free(struct slots *slots)
         lull_virtio_free(slots->slot[i].device);
     if (slots->console != NULL)
         lull_console_free(slots->console);
+    for (unsigned i = 0; i < LULL_DISKS_MAX; i++)
+        lull_disk_file_free(slots->disk[i]);
     free(slots);
 }
 

@@ -70,7 +70,7 @@ static void raise_interrupt(struct lull_virtio *dev, uint8_t why)
     lull_irq_set(&dev->irq, true);
 }
 
-static void break_device(struct lull_virtio *dev)
+void virtio_break(struct lull_virtio *dev)
 {
     dev->stats.broken++;
     dev->status |= STATUS_NEEDS_RESET;
@@ -86,7 +86,7 @@ bool virtio_pop(struct lull_virtio *dev, unsigned queue)
         return false;
     result = virtq_pop(&dev->queue[queue], &dev->chain);
     if (result == VIRTQ_BROKEN)
-        break_device(dev);
+        virtio_break(dev);
     return result == VIRTQ_CHAIN;
 }
 
@@ -220,7 +220,7 @@ static void write_ready(struct lull_virtio *dev, bool ready)
     if (!ready)
         stop_queue(dev, dev->queue_select);
     else if (!queue->started && !virtq_start(queue, dev->ram))
-        break_device(dev);
+        virtio_break(dev);
 }
 
 /* What describes a queue, only while the queue is not in use. */

@@ -73,6 +73,8 @@ bool virtio_pop(struct lull_virtio *dev, unsigned queue);
 /* Return dev->chain's or another head. */
 void virtio_push(struct lull_virtio *dev, unsigned queue, uint16_t head,
                  uint32_t written);
+/* The driver broke the rules: the device says that it needs a reset. */
+void virtio_break(struct lull_virtio *dev);
 /* After the last push of a batch: interrupt the driver if it wants that. */
 void virtio_interrupt(struct lull_virtio *dev, unsigned queue);
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lull/chardev.h"
+#include "lull/disk.h"
 #include "lull/irq.h"
 #include "lull/mmio.h"
 #include "lull/ram.h"
@@ -41,6 +42,14 @@ struct lull_virtio *lull_virtio_console_new(unsigned slot,
                                             const struct lull_ram *ram,
                                             struct lull_irq irq,
                                             const struct lull_chardev *chardev);
+
+/* The disk stays the caller's and must outlive the device. `id` is what the
+ * guest sees as serial number, at most 20 bytes. */
+struct lull_virtio *lull_virtio_blk_new(unsigned slot,
+                                        const struct lull_ram *ram,
+                                        struct lull_irq irq,
+                                        const struct lull_disk *disk,
+                                        const char *id);
 
 /* For every kind of device. free: when no vCPU and no loop runs. */
 void lull_virtio_free(struct lull_virtio *dev);

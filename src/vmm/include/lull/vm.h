@@ -13,11 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lull/fault.h"
 #include "lull/idle.h"
 
 enum {
     LULL_CPUS_MAX = 64,
     LULL_VM_NAME_MAX = 64,
+    LULL_DISKS_MAX = 16,
     LULL_ERROR_BYTES = 512, /* enough for any line of `err` below */
 };
 
@@ -38,15 +40,18 @@ struct lull_setting {
 
 /* Strings stay the caller's for as long as the VM lives. */
 struct lull_vm_config {
-    const char *name;      /* see lull_vm_name_ok */
-    const char *kernel;    /* file: Image, gzip, zboot, ELF or raw; required */
-    const char *initrd;    /* file, or NULL */
-    const char *append;    /* kernel command line, or NULL */
-    const char *console;   /* "stdio", "none", "file:PATH", "unix:PATH" */
+    const char *name;    /* see lull_vm_name_ok */
+    const char *kernel;  /* file: Image, gzip, zboot, ELF or raw; required */
+    const char *initrd;  /* file, or NULL */
+    const char *append;  /* kernel command line, or NULL */
+    const char *console; /* "stdio", "none", "file:PATH", "unix:PATH" */
     const char *virtio_console; /* the same for a second one; NULL: none */
+    const char *const *disks;   /* "FILE[,ro][,cache=none|writeback]" */
+    size_t disk_count;          /* at most LULL_DISKS_MAX */
     unsigned cpus;              /* 1 .. LULL_CPUS_MAX */
-    uint64_t memory_bytes; /* a multiple of 1 MiB */
+    uint64_t memory_bytes;      /* a multiple of 1 MiB */
     struct idle_policy idle;
+    struct lull_faults faults; /* all 0, but for tests */
     enum lull_gic_mode gic;
     bool no_reboot; /* a guest that resets or panics ends the VM */
     /* Something the user should read now, one line; on the loop's thread.

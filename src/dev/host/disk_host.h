@@ -1,0 +1,19 @@
+/*
+ * What disk.c needs of the host that hosts do differently. Errors are errnos.
+ */
+#ifndef LULL_DEV_DISK_HOST_H
+#define LULL_DEV_DISK_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A second descriptor for a file, past the page cache; -1: there is no such
+ * thing here. */
+int disk_open_direct(const char *path, bool read_only);
+/* Everything written is on stable storage. */
+int disk_sync(int fd);
+/* Zeros, without writing them; EOPNOTSUPP where that does not exist. With
+ * `unmap` the space is given back. */
+int disk_zero_range(int fd, uint64_t offset, uint64_t length, bool unmap);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * A raw image, or a block device of the host's, as a disk.
+ *
+ *   FILE[,ro][,cache=writeback|none]
+ *
+ * ro: nobody writes, and several machines may share the file; otherwise the
+ * file is locked, so that two machines cannot write to it. cache=none keeps
+ * transfers out of the host's page cache where the file system can and the
+ * guest's buffers are aligned; a flush is a flush in both modes.
+ *
+ * Requests are done by threads of the disk's own, at most four, made when
+ * there is work for them and asleep when there is none.
+ */
+#ifndef LULL_DISK_FILE_H
+#define LULL_DISK_FILE_H
+
+#include <stddef.h>
+
+#include "lull/disk.h"
+
+struct lull_disk_file;
+
+/* NULL on failure, with one line for the user in `error`. */
+struct lull_disk_file *lull_disk_file_new(const char *spec, char *error,
+                                          size_t error_bytes);
+/* With no request on its way. */
+void lull_disk_file_free(struct lull_disk_file *file);
+const struct lull_disk *lull_disk_file_disk(const struct lull_disk_file *file);
+
+#endif
