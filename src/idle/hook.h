@@ -21,9 +21,7 @@ enum idle_hook {
 
 #ifdef IDLE_TEST
 bool idle_test_hook(enum idle_hook at);
-/* Wake the sleeper for no reason. */
 struct idle_vcpu;
-void idle_test_stray(struct idle_vcpu *iv);
 /* Make it older, for policies that do nothing at first. */
 void idle_test_age(struct idle_vcpu *iv, uint64_t ns);
 #define IDLE_HOOK(at) idle_test_hook(at)

@@ -35,6 +35,8 @@ struct idle_vcpu {
     alignas(CACHE_LINE) void (*force_exit)(void *opaque);
     void *opaque;
     uint64_t backstop_ns;
+    uint32_t fault_early_percent;
+    uint64_t fault_late_ns;
 
     /* The policy to be adopted at the next CONFIG. */
     pthread_mutex_t policy_lock;
@@ -44,6 +46,7 @@ struct idle_vcpu {
     alignas(CACHE_LINE) struct park park;
     struct gov gov;
     struct rung rung;
+    uint32_t random; /* for the faults */
     void (*first_sleep)(void *opaque);
     bool slept; /* without listening, under this policy */
     bool wfi;   /* this wait is a guest's, not the caller's own */
@@ -86,6 +89,8 @@ struct idle_vcpu *idle_vcpu_new(const struct idle_config *config)
     iv->opaque = config->opaque;
     iv->backstop_ns =
         config->backstop_ns ? config->backstop_ns : DEFAULT_BACKSTOP_NS;
+    iv->fault_early_percent = config->fault_early_percent;
+    iv->fault_late_ns = config->fault_late_ns;
     errno = park_init(&iv->park);
     if (errno != 0) {
         free(iv);
@@ -222,6 +227,27 @@ static void note_sleep(struct idle_vcpu *iv, enum park_end end, bool asked,
         rung_watch(&iv->rung, stray, now - started, now);
 }
 
+/* The platform's sleep, with the faults that were asked for. */
+static enum park_end sleep_once(struct idle_vcpu *iv, uint32_t seen,
+                                uint64_t until)
+{
+    enum park_end end;
+
+    if (iv->fault_early_percent) {
+        iv->random = iv->random * 1664525 + 1013904223;
+        if ((iv->random >> 16) % 100 < iv->fault_early_percent) {
+            count_add(COUNTER(&iv->stats, faults_early), 1);
+            return PARK_WOKEN;
+        }
+    }
+    end = park_wait(&iv->park, &iv->word, seen, until);
+    if (iv->fault_late_ns) {
+        count_add(COUNTER(&iv->stats, faults_late), 1);
+        park_slice(idle_now_ns() + iv->fault_late_ns);
+    }
+    return end;
+}
+
 /*
  * Sleep until a time or a bit of `mask`. Strays are absorbed here: to hand one
  * to the guest would cost more than to look again. No sleep is longer than the
@@ -239,9 +265,9 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
 
         if (seen & mask)
             return GOV_KICK;
-        end = IDLE_HOOK(IDLE_HOOK_SLEEP) ? PARK_WOKEN
-                                         : park_wait(&iv->park, &iv->word, seen,
-                                                     cap < until ? cap : until);
+        end = IDLE_HOOK(IDLE_HOOK_SLEEP)
+                  ? PARK_WOKEN
+                  : sleep_once(iv, seen, cap < until ? cap : until);
         IDLE_HOOK(IDLE_HOOK_SLEPT);
         now = idle_now_ns();
         asked = word_look(&iv->word) & mask;
@@ -488,6 +514,11 @@ void idle_pending(struct idle_vcpu *iv)
     gov_pending(&iv->gov, idle_now_ns());
 }
 
+void idle_stray(struct idle_vcpu *iv)
+{
+    park_wake(&iv->park, &iv->word);
+}
+
 /* Reading the counters. */
 
 void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
@@ -509,11 +540,6 @@ void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
 }
 
 #ifdef IDLE_TEST
-void idle_test_stray(struct idle_vcpu *iv)
-{
-    park_wake(&iv->park, &iv->word);
-}
-
 void idle_test_age(struct idle_vcpu *iv, uint64_t ns)
 {
     iv->gov.born_ns -= ns;

@@ -155,7 +155,7 @@ static void kick_all(void)
 
 static void stray(void)
 {
-    idle_test_stray(iv);
+    idle_stray(iv);
 }
 
 /* Making one. */

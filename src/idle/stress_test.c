@@ -254,7 +254,7 @@ static void *producer_main(void *arg)
 static void *stray_main(void *vcpu)
 {
     while (!atomic_load(&finishing)) {
-        idle_test_stray(iv);
+        idle_stray(iv);
         if (random_below(4) == 0)
             pthread_kill(*(pthread_t *)vcpu, SIGUSR1);
         nap(random_below(300) * US);
@@ -343,7 +343,7 @@ static void stop_vcpu(pthread_t vcpu)
     while (!atomic_load(&stopped)) {
         idle_kick(iv, IDLE_STOP);
         force_exit(NULL);
-        idle_test_stray(iv);
+        idle_stray(iv);
         nap(1 * MS);
     }
     pthread_join(vcpu, NULL);

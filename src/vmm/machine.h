@@ -17,6 +17,7 @@
 
 #include "boot.h"
 #include "bus.h"
+#include "fault.h"
 #include "gic.h"
 #include "lull/chardev.h"
 #include "lull/console.h"
@@ -162,6 +163,13 @@ struct lull_vm {
         bool told_chosen, told_sleeping; /* loop */
         bool switched;                   /* since the start; loop */
     } idle;
+    struct {
+        pthread_t thread;
+        bool started; /* loop */
+        _Atomic bool stop;
+        uint64_t random[LULL_CPUS_MAX]; /* each vCPU's own */
+        _Atomic uint64_t wfis, strays, cancels, signals;
+    } fault;
     struct vm_end end;
 };
 

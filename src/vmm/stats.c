@@ -141,6 +141,11 @@ static json_t *idle_json(const struct idle_vcpu *idle)
     json_object_set_new(json, "kick_to_run", histogram_json(stats.kick_to_run));
     json_object_set_new(json, "idle_length", histogram_json(stats.idle_length));
     json_object_set_new(json, "margin_ns", histogram_json(stats.margin_ns));
+    set_count(json, "storms", stats.storms);
+    set_count(json, "sliced", stats.sliced);
+    set_count(json, "rung_changes", stats.rung_changes);
+    set_count(json, "faults_early", stats.faults_early);
+    set_count(json, "faults_late", stats.faults_late);
     return json;
 }
 
@@ -216,6 +221,18 @@ static json_t *devices_json(struct lull_vm *vm)
     return devices;
 }
 
+/* What --fault has made so far; the sleeps' are with the vCPUs. */
+static json_t *faults_json(struct lull_vm *vm)
+{
+    json_t *faults = json_object();
+
+    set_count(faults, "wfi", counted(&vm->fault.wfis));
+    set_count(faults, "stray", counted(&vm->fault.strays));
+    set_count(faults, "cancel", counted(&vm->fault.cancels));
+    set_count(faults, "eintr", counted(&vm->fault.signals));
+    return faults;
+}
+
 json_t *stats_json(struct lull_vm *vm)
 {
     json_t *stats = json_object(), *cpus = json_array();
@@ -239,6 +256,7 @@ json_t *stats_json(struct lull_vm *vm)
     set_count(stats, "resets", vm->resets);
     json_object_set_new(stats, "settings", settings_json(vm, policy));
     json_object_set_new(stats, "process", process_json());
+    json_object_set_new(stats, "faults", faults_json(vm));
     for (i = 0; i < vm->config.cpus; i++)
         json_array_append_new(cpus, vcpu_json(&vm->vcpu[i]));
     json_object_set_new(stats, "cpus", cpus);

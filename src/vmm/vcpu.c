@@ -190,9 +190,11 @@ static void vcpu_follow_time(struct vcpu *vcpu)
 
 void vcpu_wait_for_interrupt(struct vcpu *vcpu, uint64_t ticks)
 {
-    vcpu->waiting = !gic_pending(vcpu->vm->gic, vcpu->index);
+    bool pending = gic_pending(vcpu->vm->gic, vcpu->index);
+
+    vcpu->waiting = !pending && !fault_wfi(vcpu->vm, vcpu->index);
     vcpu->wait_ticks = ticks;
-    if (!vcpu->waiting)
+    if (pending)
         idle_pending(vcpu->idle);
 }
 

@@ -164,6 +164,11 @@ void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level)
         atomic_fetch_add(level ? &irq.raised : &irq.lowered, 1);
 }
 
+bool fault_wfi(struct lull_vm *machine, unsigned cpu)
+{
+    return false;
+}
+
 bool gic_pending(const struct gic *gic, unsigned cpu)
 {
     return atomic_load(&irq.spi) ||

@@ -492,6 +492,8 @@ static bool vm_vcpus_new(struct lull_vm *vm, struct why *why)
             .first_sleep = policy_slept,
             .opaque = &vm->vcpu[i],
             .backstop_ns = BACKSTOP_NS,
+            .fault_early_percent = vm->config.faults.early_percent,
+            .fault_late_ns = vm->config.faults.late_us * 1000ULL,
         };
 
         vm->vcpu[i].idle = idle_vcpu_new(&config);
@@ -644,6 +646,7 @@ static void vm_stop(struct lull_vm *vm)
 {
     unsigned i;
 
+    faults_stop(vm);
     vm_set_phase(vm, VM_STOP);
     for (i = 0; i < vm->config.cpus; i++)
         vcpu_join(&vm->vcpu[i]);
@@ -663,6 +666,8 @@ enum lull_vm_end lull_vm_run(struct lull_vm *vm)
         vm_end(vm, LULL_END_HOST_ERROR, "%s", why.text);
         break;
     }
+    if (!faults_start(vm, &why))
+        vm_end(vm, LULL_END_HOST_ERROR, "%s", why.text);
     lull_loop_run(vm->loop);
     vm_stop(vm);
     control_event(vm->control, "SHUTDOWN",

@@ -102,6 +102,9 @@ struct idle_config {
     /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits
      * for it: a shorter one only makes an idle VM wake for nothing. */
     uint64_t backstop_ns;
+    /* Tests: sleeps that return at once, and how late the others return. */
+    uint32_t fault_early_percent;
+    uint64_t fault_late_ns;
 };
 
 /* NULL and errno set on failure (ENOMEM, EMFILE; EINVAL for no force_exit or
@@ -139,6 +142,9 @@ void idle_pending(struct idle_vcpu *iv);
 /* Set a reason and see to it that the vCPU notices. Publish what the reason
  * is about first, with any stores; the vCPU sees them. */
 void idle_kick(struct idle_vcpu *iv, enum idle_reason reason);
+
+/* Tests: wake the sleeper for no reason. Any thread. */
+void idle_stray(struct idle_vcpu *iv);
 
 /* The policy in force may be changed while the vCPU runs, from any thread. */
 void idle_set_policy(struct idle_vcpu *iv, const struct idle_policy *policy);
@@ -178,6 +184,7 @@ struct idle_stats {
     uint64_t sliced;       /* 1 while on the fallback that sleeps in slices */
     uint64_t rung_changes; /* to the fallback and back */
     uint64_t cpu_ns;       /* CPU time of the attached thread */
+    uint64_t faults_early, faults_late; /* made on request */
 };
 void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out);
 
