@@ -79,6 +79,54 @@ static int set_idle(struct run *run, const char *text, const char *source)
     return 0;
 }
 
+/* For tests and benchmarks: not in the help, as no user has use for it. */
+static int set_faults(struct run *run, const char *text)
+{
+    char err[LULL_ERROR_BYTES];
+
+    if (lull_faults_parse(text, &run->config.faults, err, sizeof(err)))
+        return 0;
+    cli_fail("run", "--fault %s: %s", text, err);
+    return -1;
+}
+
+static int set_gic(struct run *run, const char *value)
+{
+    if (strcmp(value, "vmm") == 0)
+        run->config.gic = LULL_GIC_VMM;
+    else if (strcmp(value, "framework") == 0)
+        run->config.gic = LULL_GIC_FRAMEWORK;
+    else
+        return bad("--gic %s: give vmm or framework", value);
+    run->settings[GIC].value = value;
+    run->settings[GIC].source = "--gic";
+    return 0;
+}
+
+static int set_cpus(struct run *run, const char *value)
+{
+    uint64_t cpus;
+
+    if (!cli_number(value, 1, LULL_CPUS_MAX, &cpus))
+        return bad("--cpus %s: give 1 to 64", value);
+    run->config.cpus = (unsigned)cpus;
+    run->settings[CPUS].source = "--cpus";
+    return 0;
+}
+
+static int set_memory(struct run *run, const char *value)
+{
+    uint64_t bytes;
+
+    if (!cli_size(value, &bytes))
+        return bad("--memory %s: give a size like 512M or 1G", value);
+    if (bytes < LULL_MEMORY_MIN || bytes % (1 << 20) != 0)
+        return bad("--memory %s: give at least 32M, in whole MiB", value);
+    run->config.memory_bytes = bytes;
+    run->settings[MEMORY].source = "--memory";
+    return 0;
+}
+
 static int add_disk(struct run *run, const char *value)
 {
     if (run->config.disk_count == LULL_DISKS_MAX)
@@ -99,6 +147,7 @@ enum option_id {
     OPT_NAME,
     OPT_IDLE,
     OPT_GIC,
+    OPT_FAULT,
     OPT_NO_REBOOT,
     OPT_HELP,
 };
@@ -115,6 +164,7 @@ static const struct option options[] = {
     {"name", required_argument, NULL, OPT_NAME},
     {"idle", required_argument, NULL, OPT_IDLE},
     {"gic", required_argument, NULL, OPT_GIC},
+    {"fault", required_argument, NULL, OPT_FAULT},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -153,6 +203,8 @@ static int set_option(struct run *run, int option, const char *value)
         return 0;
     case OPT_IDLE:
         return set_idle(run, value, "--idle");
+    case OPT_FAULT:
+        return set_faults(run, value);
     case OPT_GIC:
         return set_gic(run, value);
     case OPT_NO_REBOOT:

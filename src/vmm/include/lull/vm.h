@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lull/fault.h"
 #include "lull/idle.h"
 
 enum {
@@ -50,6 +51,7 @@ struct lull_vm_config {
     unsigned cpus;              /* 1 .. LULL_CPUS_MAX */
     uint64_t memory_bytes;      /* a multiple of 1 MiB */
     struct idle_policy idle;
+    struct lull_faults faults; /* all 0, but for tests */
     enum lull_gic_mode gic;
     bool no_reboot; /* a guest that resets or panics ends the VM */
     /* Something the user should read now, one line; on the loop's thread.
