@@ -12,7 +12,7 @@
  * reached: everything is taken out of the table, every vCPU is made to leave
  * its code page (a broadcast, awaited), and only then are the pages freed.
  */
-#include "code.h"
+#include "native/native.h"
 
 #include <stdlib.h>
 
@@ -55,12 +55,14 @@ bool a64_code_init(struct a64_vm *vm)
     }
     pthread_mutex_init(&cache->lock, NULL);
     vm->code = cache;
+    a64_native_init(vm); /* without it the interpreter does everything */
     return true;
 }
 
 static void page_free(struct a64_code_page *page)
 {
     pthread_mutex_destroy(&page->lock);
+    free(page->native);
     free(page);
 }
 
@@ -85,6 +87,7 @@ void a64_code_free(struct a64_vm *vm)
     list_free(cache->retired);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
+    a64_native_free(vm);
     vm->code = NULL;
 }
 
@@ -101,6 +104,7 @@ static struct a64_code_page *page_new(uint64_t ipa, const void *host,
     page->source = host;
     page->ipa = ipa;
     page->next = NULL;
+    page->native = NULL;
     pthread_mutex_init(&page->lock, NULL);
     return page;
 }

@@ -25,6 +25,7 @@ struct a64_code_page {
     uint64_t ipa;
     struct a64_code_page *next; /* in its bucket, or in the retired list */
     pthread_mutex_t lock;       /* held while slots are written */
+    struct a64_native *native;  /* compiled regions, or NULL: native.h */
 };
 
 /* interp.c: the handler of each operation, indexed by enum a64_opcode. */

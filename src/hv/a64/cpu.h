@@ -181,6 +181,7 @@ struct a64_cpu {
     struct a64_exit exit;
     uint64_t exec_ticks;
     uint32_t poll_left; /* interpreter's budget, saved across calls */
+    uint64_t native_buf[4]; /* data of a native region's slow access */
 
     /* private to tlb.c */
     uint64_t ctx_of[2][A64_REGIMES]; /* [va<63>][regime] for this ASID */

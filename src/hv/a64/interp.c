@@ -15,7 +15,7 @@
  * or ask for the VMM. Accesses are volatile so that each is one host access:
  * other vCPUs see the same memory.
  */
-#include "code.h"
+#include "native/native.h"
 
 #include <string.h>
 
@@ -731,7 +731,7 @@ static NO_TSAN void interp(struct a64_cpu *cpu)
     struct a64_op *op;
     struct a64_code_page *page;
     enum a64_next next;
-    bool stepping = false;
+    bool stepping = false, drawn = false;
     int budget = 0; /* look before the first instruction */
     union {
         uint8_t u8[64];
@@ -754,6 +754,7 @@ redirect: /* find the code at cpu->pc */
         budget = (int)cpu->poll_left;
         if (next == A64_EXIT)
             return;
+        drawn = true;
     }
     if (LULL_UNLIKELY(cpu->debug_on | cpu->il))
         goto debug;
@@ -778,6 +779,10 @@ redirect: /* find the code at cpu->pc */
         cpu->page_va = pc & ~0xfffULL;
         cpu->page_ops = page->op;
         op = &page->op[pc >> 2 & (A64_PAGE_OPS - 1)];
+        if (LULL_UNLIKELY(drawn)) {
+            drawn = false;
+            a64_native_sample(cpu, op);
+        }
         DISPATCH;
     }
 
@@ -785,8 +790,10 @@ poll: /* out of budget at `op` */
     cpu->pc = PC();
     next = a64_poll(cpu);
     budget = (int)cpu->poll_left;
-    if (LULL_LIKELY(next == A64_NEXT))
+    if (LULL_LIKELY(next == A64_NEXT)) {
+        a64_native_sample(cpu, op);
         DISPATCH;
+    }
 redirected: /* `next` is not A64_NEXT, cpu->pc is current */
     if (next == A64_EXIT)
         return;
@@ -832,6 +839,23 @@ fp_trap:
         : a64_code_fill(cpu, (struct a64_code_page *)cpu->page_ops,
                         (unsigned)(op - cpu->page_ops));
     DISPATCH;
+    L(NATIVE) :
+    {
+        struct a64_op *to;
+
+        page = (struct a64_code_page *)cpu->page_ops;
+        cpu->poll_left = (uint32_t)budget;
+        to = page->native->entry[op - cpu->page_ops](cpu);
+        budget = (int)cpu->poll_left;
+        if (to == A64_NATIVE_EXIT)
+            return;
+        if (to == A64_NATIVE_JUMP)
+            goto jump;
+        op = to;
+        if (LULL_UNLIKELY(budget <= 0))
+            goto poll;
+        DISPATCH;
+    }
     L(PAGE_END) : L(STEP_END) : cpu->pc = PC();
     goto jump;
     L(UNDEF) : cpu->pc = PC();

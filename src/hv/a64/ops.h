@@ -34,7 +34,7 @@
 
 /* the interpreter's own, functions, system */
 #define A64_OPS_SYSTEM(_) \
-    _(DECODE) _(PAGE_END) _(STEP_END) _(UNDEF) \
+    _(DECODE) _(NATIVE) _(PAGE_END) _(STEP_END) _(UNDEF) \
     _(FN) _(TRAP_FN) _(FP_FN) _(FP_TRAP_FN) \
     _(NOP) _(DMB) _(DSB) _(CLREX) _(DC_ZVA) \
     _(MRS_EL0) _(MRS_EL1) _(MSR_EL0) _(MSR_EL1) _(MRS_NZCV) _(MSR_NZCV)

@@ -1,0 +1,358 @@
+/*
+ * The compiled tier against the interpreter.
+ *
+ * Random programs, each a loop that runs long enough to be compiled, with
+ * branches inside, loads and stores to RAM and to unmapped addresses (which
+ * this program answers, as a VMM does), and instructions that only the
+ * interpreter has. Every program runs in a process with the compiler and in
+ * one without (LULL_NATIVE=0); what is left in registers, flags and memory
+ * must be the same, and so must every exit on the way.
+ *
+ * TIERS_PROGRAMS sets how many (default 250), TIERS_SEED the seed. Where there
+ * is no compiler for the host, both are the interpreter, and pass.
+ */
+#include <Hypervisor/Hypervisor.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "case.h"
+#include "words.h"
+
+enum {
+    CODE = ORACLE_CODE,
+    DATA = ORACLE_DATA,
+    DATA_BYTES = 0x8000,
+    TABLES = 0x40000000,
+    VECTORS = 0x40001000,
+    NOWHERE = 0x08000000,
+    ROUNDS = 2000,
+    MAX_WORDS = 60,
+};
+
+/* Registers with a meaning; the rest is the program's. */
+enum { R_NOWHERE = 24, R_DATA = 25, R_INDEX = 26, R_BASE = 27, R_COUNT = 28 };
+
+struct result {
+    uint64_t x[31], sp, nzcv, elr, esr, exits, exit_hash;
+    uint64_t data_hash;
+};
+
+static uint8_t *code, *data;
+static hv_vcpu_t vcpu;
+static hv_vcpu_exit_t *vexit;
+
+static void check_hv(hv_return_t ret, const char *what)
+{
+    if (ret != HV_SUCCESS) {
+        fprintf(stderr, "%s: %#x\n", what, (unsigned)ret);
+        exit(1);
+    }
+}
+#define HV(call) check_hv(call, #call)
+
+static uint8_t *map(uint64_t ipa, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) {
+        perror("mmap");
+        exit(1);
+    }
+    HV(hv_vm_map(p, ipa, size,
+                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
+    return p;
+}
+
+static void set_up(void)
+{
+    uint8_t *tables;
+
+    HV(hv_vm_create(NULL));
+    code = map(CODE, 0x4000);
+    data = map(DATA, DATA_BYTES);
+    tables = map(TABLES, 0x4000);
+    /* blocks: what EL0 may do anything with, and EL1's */
+    ((uint64_t *)tables)[0] = 0 | 0x741;
+    ((uint64_t *)tables)[1] = TABLES | 0x701;
+    for (unsigned i = 0; i < 16; i++)
+        memcpy(tables + VECTORS - TABLES + 0x80 * i, &(uint32_t){0xd4000002},
+               4);
+    HV(hv_vcpu_create(&vcpu, &vexit, NULL));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TTBR0_EL1, TABLES));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TCR_EL1,
+                           25 | 1ULL << 8 | 1ULL << 10 | 1ULL << 23 |
+                               2ULL << 32));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_MAIR_EL1, 0xff));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_CPACR_EL1, 3 << 20));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_VBAR_EL1, VECTORS));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1, 0x30d00801 | 1 << 28));
+}
+
+/* ---- programs
+ * ---------------------------------------------------------------- */
+
+/* Whether the word may write one of the registers that have a meaning. */
+static int spoils(uint32_t insn)
+{
+    unsigned fields[] = {field(insn, 4, 0), field(insn, 14, 10),
+                         field(insn, 20, 16)};
+
+    /* the third only as an index, and as the status of an exclusive */
+    for (unsigned i = 0; i < 3; i++)
+        if (fields[i] >= R_NOWHERE && fields[i] <= R_COUNT &&
+            !(i == 2 && fields[i] == R_INDEX))
+            return 1;
+    return 0;
+}
+
+static int is_memory(enum access access)
+{
+    return access != NONE && access != BRANCH && access != LITERAL;
+}
+
+static uint32_t program_word(unsigned left)
+{
+    for (;;) {
+        const struct class *c = &classes[rng() % CLASSES];
+        uint32_t insn = random_word(c);
+
+        if (c->access == LITERAL || (insn & 0xfc000000) == 0x94000000)
+            continue;
+        if (c->access == BRANCH) {
+            unsigned words = 1 + (unsigned)(rng() % (left < 6 ? left : 6));
+
+            if (c->value == 0x14000000)
+                insn = (insn & ~7u) | words;
+            else
+                insn = (insn & ~(7u << 5)) | words << 5;
+        }
+        if (is_memory(c->access)) {
+            unsigned base = rng() % 64 == 0 ? R_NOWHERE : R_BASE;
+
+            insn = (insn & ~(31u << 5)) | base << 5;
+            if (c->access == BASE_REG)
+                insn = (insn & ~(31u << 16)) | R_INDEX << 16;
+            if (base == R_NOWHERE && c->access != BASE_IMM12)
+                continue; /* only what a VMM can answer, mostly */
+        }
+        if (!spoils(insn))
+            return insn;
+    }
+}
+
+/* The loop: restore the base, the random part, count, again; then an SVC. */
+static void write_program(void)
+{
+    unsigned words = 4 + (unsigned)(rng() % MAX_WORDS), at = 0;
+    uint32_t out[MAX_WORDS + 16];
+
+    out[at++] = 0xaa1903fb; /* mov x27, x25 */
+    for (unsigned i = 0; i < words; i++)
+        out[at++] = program_word(words - i);
+    out[at++] = 0xf100079c;                           /* subs x28, x28, #1 */
+    out[at] = 0x54000001 | ((0 - at) & 0x7ffff) << 5; /* b.ne to the start */
+    at++;
+    out[at++] = 0xd4000001; /* svc #0 */
+    memcpy(code, out, at * 4);
+}
+
+static uint64_t hash(uint64_t h, uint64_t value)
+{
+    return (h ^ value) * 0x9e3779b97f4a7c15 + (h >> 29);
+}
+
+static void set_registers(void)
+{
+    for (unsigned i = 0; i < 31; i++)
+        HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + i, random_value()));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_NOWHERE, NOWHERE));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_DATA, DATA + DATA_BYTES / 2));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_INDEX, rng() % 64));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_COUNT, ROUNDS));
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SP_EL0, DATA + 0x1000));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_CPSR, (rng() & 15) << 28));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_PC, CODE));
+    for (unsigned i = 0; i < DATA_BYTES; i += 8) {
+        uint64_t value = rng();
+
+        memcpy(data + i, &value, 8);
+    }
+}
+
+/* Answer an access to nowhere; false when there was no such exit. */
+static int answer(struct result *r)
+{
+    uint64_t syndrome = vexit->exception.syndrome, pc, value = 0;
+    unsigned rt = syndrome >> 16 & 31;
+
+    if (vexit->reason != HV_EXIT_REASON_EXCEPTION || syndrome >> 26 != 0x24)
+        return 0;
+    HV(hv_vcpu_get_reg(vcpu, HV_REG_PC, &pc));
+    if (syndrome >> 24 & 1 && rt != 31) {
+        if (syndrome >> 6 & 1)
+            HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + rt, &value));
+        else
+            HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + rt, r->exits * 0x1234567));
+    }
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_PC, pc + 4));
+    r->exits++;
+    r->exit_hash = hash(r->exit_hash, syndrome);
+    r->exit_hash = hash(r->exit_hash, pc);
+    r->exit_hash = hash(r->exit_hash, vexit->exception.physical_address);
+    r->exit_hash = hash(r->exit_hash, value);
+    return 1;
+}
+
+/* New code where old code ran: the host's way of an IC is to map it anew. */
+static void sync_code(void)
+{
+    HV(hv_vm_unmap(CODE, 0x4000));
+    HV(hv_vm_map(code, CODE, 0x4000,
+                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
+}
+
+static void run_once(struct result *r, uint64_t seed)
+{
+    memset(r, 0, sizeof(*r));
+    rng_state = seed;
+    set_registers();
+    do
+        HV(hv_vcpu_run(vcpu));
+    while (answer(r));
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_ELR_EL1, &r->elr));
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_ESR_EL1, &r->esr));
+}
+
+/* What the random words raise at once (most of the unallocated ones) becomes a
+ * NOP, mostly, so that the loop gets going; what they raise later stays. */
+static void run_program(struct result *r, uint64_t seed)
+{
+    const uint32_t nop = 0xd503201f;
+
+    rng_state = seed;
+    write_program();
+    for (unsigned tries = 0; tries < 2 * MAX_WORDS; tries++) {
+        uint64_t left;
+
+        sync_code();
+        run_once(r, seed);
+        HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + R_COUNT, &left));
+        if (left < ROUNDS - 100 || r->esr >> 26 == 0x15 ||
+            r->elr - CODE >= 4 * (MAX_WORDS + 16))
+            break;
+        memcpy(code + (r->elr - CODE), &nop, 4);
+    }
+    for (unsigned i = 0; i < 31; i++)
+        HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + i, &r->x[i]));
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SP_EL0, &r->sp));
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SPSR_EL1, &r->nzcv));
+    for (unsigned i = 0; i < DATA_BYTES; i += 8) {
+        uint64_t value;
+
+        memcpy(&value, data + i, 8);
+        r->data_hash = hash(r->data_hash, value);
+    }
+}
+
+/* ---- two processes
+ * --------------------------------------------------------------- */
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text == NULL ? otherwise : strtoul(text, NULL, 0);
+}
+
+/* In a child: run all programs, write the results to fd. */
+static void child(int fd, const char *native, unsigned long programs,
+                  unsigned long seed)
+{
+    setenv("LULL_NATIVE", native, 1);
+    set_up();
+    for (unsigned long i = 0; i < programs; i++) {
+        struct result r;
+
+        run_program(&r, seed * 1000003 + i);
+        if (write(fd, &r, sizeof(r)) != (ssize_t)sizeof(r))
+            _exit(1);
+    }
+    _exit(0);
+}
+
+static FILE *start(const char *native, unsigned long programs,
+                   unsigned long seed)
+{
+    int ends[2];
+
+    if (pipe(ends) != 0) {
+        perror("pipe");
+        exit(1);
+    }
+    switch (fork()) {
+    case -1:
+        perror("fork");
+        exit(1);
+    case 0:
+        close(ends[0]);
+        child(ends[1], native, programs, seed);
+    }
+    close(ends[1]);
+    return fdopen(ends[0], "rb");
+}
+
+static void report(unsigned long i, const struct result *a,
+                   const struct result *b)
+{
+    printf("program %lu differs (interpreter, compiled)\n", i);
+    for (unsigned k = 0; k < 31; k++)
+        if (a->x[k] != b->x[k])
+            printf("  x%u: %016llx %016llx\n", k, (unsigned long long)a->x[k],
+                   (unsigned long long)b->x[k]);
+    printf("  sp %llx %llx, spsr %llx %llx, elr %llx %llx, esr %llx %llx\n",
+           (unsigned long long)a->sp, (unsigned long long)b->sp,
+           (unsigned long long)a->nzcv, (unsigned long long)b->nzcv,
+           (unsigned long long)a->elr, (unsigned long long)b->elr,
+           (unsigned long long)a->esr, (unsigned long long)b->esr);
+    printf("  exits %llu %llu (%s), memory %s\n", (unsigned long long)a->exits,
+           (unsigned long long)b->exits,
+           a->exit_hash == b->exit_hash ? "alike" : "different",
+           a->data_hash == b->data_hash ? "alike" : "different");
+}
+
+int main(void)
+{
+    unsigned long programs = setting("TIERS_PROGRAMS", 250);
+    unsigned long seed = setting("TIERS_SEED", 1), passed = 0, failed = 0;
+    unsigned long whole = 0;
+    FILE *interpreted = start("0", programs, seed);
+    FILE *compiled = start("1", programs, seed);
+
+    for (unsigned long i = 0; i < programs; i++) {
+        struct result a, b;
+
+        if (fread(&a, sizeof(a), 1, interpreted) != 1 ||
+            fread(&b, sizeof(b), 1, compiled) != 1) {
+            fprintf(stderr, "program %lu: a side ended early\n", i);
+            return 1;
+        }
+        whole += a.x[R_COUNT] == 0;
+        if (memcmp(&a, &b, sizeof(a)) == 0)
+            passed++;
+        else if (failed++ < 10)
+            report(i, &a, &b);
+    }
+    while (wait(NULL) > 0)
+        ;
+    printf("%lu programs ran to the end of their loop, the others to an "
+           "exception\n",
+           whole);
+    printf("%lu passed, %lu failed\n", passed, failed);
+    return failed != 0;
+}
