@@ -545,6 +545,18 @@ START_TEST(score_loses_150_for_a_gap)
 }
 END_TEST
 
+/* Idle for a minute, and then at 200 exactly: not idle any more. */
+START_TEST(score_of_200_does_not_sleep)
+{
+    score_at(500);
+    idle_for(now_ns, 60 * SECOND);
+    slept();
+    ck_assert_uint_eq(slept_after(2 * MS + 1), 100 * US);
+    ck_assert_uint_eq(slept_after(2 * MS + 1), 0);
+    ck_assert_uint_eq(gov.state.score.points, 200);
+}
+END_TEST
+
 START_TEST(score_does_not_go_below_nothing)
 {
     score_at(99);
@@ -611,6 +623,7 @@ static TCase *sleepers(void)
     tcase_add_test(tc, score_of_200_is_not_idle);
     tcase_add_test(tc, score_outlives_a_little_work);
     tcase_add_test(tc, score_loses_150_for_a_gap);
+    tcase_add_test(tc, score_of_200_does_not_sleep);
     tcase_add_test(tc, score_does_not_go_below_nothing);
     tcase_add_test(tc, a_policy_starts_afresh);
     return tc;
