@@ -54,8 +54,7 @@ static void random_case(struct oracle_case *o, unsigned kind)
         random_case(o, kind); /* base and index cannot both be right */
 }
 
-/* ---- this side
- * ------------------------------------------------------------------ */
+/* ---- this side ---- */
 
 /* Guest physical and virtual are the same: one page each for code, data,
  * vectors and tables. EL0 runs the instruction; every exception, the SVC
@@ -171,8 +170,7 @@ static void run_here(struct oracle_case *o)
     memcpy(o->data, data, ORACLE_DATA_BYTES);
 }
 
-/* ---- comparing
- * -------------------------------------------------------------------- */
+/* ---- comparing ---- */
 
 static void report(const struct oracle_case *in, const struct oracle_case *ref,
                    const struct oracle_case *our)

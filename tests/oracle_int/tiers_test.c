@@ -39,7 +39,7 @@ enum { R_NOWHERE = 24, R_DATA = 25, R_INDEX = 26, R_BASE = 27, R_COUNT = 28 };
 
 struct result {
     uint64_t x[31], sp, nzcv, elr, esr, exits, exit_hash;
-    uint64_t data_hash;
+    uint64_t data_hash, v_hash;
 };
 
 static uint8_t *code, *data;
@@ -94,8 +94,7 @@ static void set_up(void)
     HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1, 0x30d00801 | 1 << 28));
 }
 
-/* ---- programs
- * ---------------------------------------------------------------- */
+/* ---- programs ---- */
 
 /* Whether the word may write one of the registers that have a meaning. */
 static int spoils(uint32_t insn)
@@ -118,6 +117,12 @@ static int is_memory(enum access access)
 
 static uint32_t program_word(unsigned left)
 {
+    /* data processing of FP and SIMD */
+    if (rng() % 6 == 0) {
+        uint32_t insn = ((uint32_t)rng() & 0xe1ffffff) | 0x0e000000;
+
+        return spoils(insn) ? program_word(left) : insn;
+    }
     for (;;) {
         const struct class *c = &classes[rng() % CLASSES];
         uint32_t insn = random_word(c);
@@ -178,6 +183,15 @@ static void set_registers(void)
     HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SP_EL0, DATA + 0x1000));
     HV(hv_vcpu_set_reg(vcpu, HV_REG_CPSR, (rng() & 15) << 28));
     HV(hv_vcpu_set_reg(vcpu, HV_REG_PC, CODE));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_FPCR, 0));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_FPSR, 0));
+    for (unsigned i = 0; i < 32; i++) {
+        uint64_t pair[2] = {rng(), random_value()};
+        hv_simd_fp_uchar16_t q;
+
+        memcpy(&q, pair, sizeof(q));
+        HV(hv_vcpu_set_simd_fp_reg(vcpu, HV_SIMD_FP_REG_Q0 + i, q));
+    }
     for (unsigned i = 0; i < DATA_BYTES; i += 8) {
         uint64_t value = rng();
 
@@ -234,6 +248,7 @@ static void run_once(struct result *r, uint64_t seed)
 static void run_program(struct result *r, uint64_t seed)
 {
     const uint32_t nop = 0xd503201f;
+    uint64_t value;
 
     rng_state = seed;
     write_program();
@@ -252,16 +267,23 @@ static void run_program(struct result *r, uint64_t seed)
         HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + i, &r->x[i]));
     HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SP_EL0, &r->sp));
     HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SPSR_EL1, &r->nzcv));
-    for (unsigned i = 0; i < DATA_BYTES; i += 8) {
-        uint64_t value;
+    for (unsigned i = 0; i < 32; i++) {
+        hv_simd_fp_uchar16_t q;
+        uint64_t pair[2];
 
+        HV(hv_vcpu_get_simd_fp_reg(vcpu, HV_SIMD_FP_REG_Q0 + i, &q));
+        memcpy(pair, &q, sizeof(pair));
+        r->v_hash = hash(hash(r->v_hash, pair[0]), pair[1]);
+    }
+    HV(hv_vcpu_get_reg(vcpu, HV_REG_FPSR, &value));
+    r->v_hash = hash(r->v_hash, value);
+    for (unsigned i = 0; i < DATA_BYTES; i += 8) {
         memcpy(&value, data + i, 8);
         r->data_hash = hash(r->data_hash, value);
     }
 }
 
-/* ---- two processes
- * --------------------------------------------------------------- */
+/* ---- two processes ---- */
 
 static unsigned long setting(const char *name, unsigned long otherwise)
 {
@@ -324,6 +346,8 @@ static void report(unsigned long i, const struct result *a,
            (unsigned long long)b->exits,
            a->exit_hash == b->exit_hash ? "alike" : "different",
            a->data_hash == b->data_hash ? "alike" : "different");
+    printf("  vector registers %s\n",
+           a->v_hash == b->v_hash ? "alike" : "different");
 }
 
 int main(void)

@@ -193,7 +193,7 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
     return page;
 }
 
-/* ---- filling ------------------------------------------------------------- */
+/* ---- filling ---- */
 
 static bool is_empty(const struct a64_op *op)
 {
@@ -268,8 +268,7 @@ void a64_code_step_free(struct a64_cpu *cpu)
     cpu->step_page = NULL;
 }
 
-/* ---- invalidation ----------------------------------------------------------
- */
+/* ---- invalidation ---- */
 
 /* Whether any slot of [first, last] was decoded. Taking the page's lock makes
  * a fill that read the old words finish first, and so be seen. */

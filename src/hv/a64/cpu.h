@@ -26,11 +26,16 @@
 struct a64_vm;
 struct a64_code_page;
 
-/* ---- registers ---------------------------------------------------------- */
+/* ---- registers ---- */
 
 enum { A64_ZR = 31, A64_SP = 32, A64_TRASH = 33, A64_NR_X = 34 };
 
+/* Both halves in one host register: what reads all 16 bytes right after does
+ * not wait for two stores to settle. */
+typedef uint64_t a64_pair __attribute__((vector_size(16)));
+
 union a64_vreg {
+    a64_pair pair;
     uint64_t d[2];
     uint32_t s[4];
     uint16_t h[8];
@@ -67,7 +72,7 @@ struct a64_sys {
     uint64_t smpri_el1, smcr_el1, tpidr2_el0;
 };
 
-/* ---- soft TLB ----------------------------------------------------------- */
+/* ---- soft TLB ---- */
 
 /*
  * Direct mapped, indexed by VA<21:12>. A tag is the page's address with a
@@ -114,14 +119,14 @@ enum a64_regime {
     A64_REGIMES
 };
 
-/* ---- exits -------------------------------------------------------------- */
+/* ---- exits ---- */
 
 struct a64_exit {
     uint32_t reason; /* HV_EXIT_REASON_... */
     uint64_t syndrome, va, ipa;
 };
 
-/* ---- shared words ------------------------------------------------------- */
+/* ---- shared words ---- */
 
 /* Requests: bits of a64_cpu.req, set by any thread (fetch_or, release), taken
  * by the vCPU's thread in a64_poll (acquire). The interpreter looks every
@@ -180,7 +185,7 @@ struct a64_cpu {
 
     struct a64_exit exit;
     uint64_t exec_ticks;
-    uint32_t poll_left; /* interpreter's budget, saved across calls */
+    uint32_t poll_left;     /* interpreter's budget, saved across calls */
     uint64_t native_buf[4]; /* data of a native region's slow access */
 
     /* private to tlb.c */
@@ -206,7 +211,7 @@ struct a64_cpu {
     struct a64_fetch_entry fetch[A64_FETCH_SIZE];
 };
 
-/* ---- flags and PSTATE (here, inline) ------------------------------------ */
+/* ---- flags and PSTATE (here, inline) ---- */
 
 static inline uint32_t a64_nzcv(const struct a64_cpu *cpu)
 {
@@ -222,7 +227,7 @@ static inline void a64_set_nzcv(struct a64_cpu *cpu, uint32_t nzcv)
     cpu->fv = nzcv >> 28 & 1;
 }
 
-/* ---- run.c: entry and the slow side of the loop (interp.c runs it) ------- */
+/* ---- run.c: entry and the slow side of the loop (interp.c runs it) ---- */
 
 /*
  * Run the guest until it exits; cpu->exit says why. Enters and leaves the
@@ -232,7 +237,7 @@ void a64_run(struct a64_cpu *cpu);
 /* Look at requests, timer, lines. cpu->pc is the next instruction. */
 enum a64_next a64_poll(struct a64_cpu *cpu);
 
-/* ---- decode.c, interp.c, code.c ------------------------------------------ */
+/* ---- decode.c, interp.c, code.c ---- */
 
 /* Instructions after which the interpreter must call a64_poll at once set
  * cpu->poll_left to 1; see a64_look. */
@@ -259,8 +264,7 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
 /* At vCPU destruction. */
 void a64_code_step_free(struct a64_cpu *cpu);
 
-/* ---- fp (fp_decode.c and friends) -----------------------------------------
- */
+/* ---- fp (fp_decode.c and friends) ---- */
 
 /*
  * The function for a data-processing FP/SIMD/crypto instruction (bits 28:25
@@ -277,8 +281,7 @@ void a64_set_fpcr(struct a64_cpu *cpu, uint32_t value);
 void a64_fp_enter(struct a64_cpu *cpu);
 void a64_fp_leave(struct a64_cpu *cpu);
 
-/* ---- mmu.c: the stage 1 walk [D8] ------------------------------------------
- */
+/* ---- mmu.c: the stage 1 walk [D8] ---- */
 
 enum a64_access { A64_READ, A64_WRITE, A64_EXEC };
 
@@ -369,8 +372,7 @@ void a64_sync_serve(struct a64_cpu *cpu);
  * hv_vm_protect. */
 void a64_broadcast_all(struct a64_vm *vm);
 
-/* ---- exception.c [D1] -------------------------------------------------------
- */
+/* ---- exception.c [D1] ---- */
 
 /* Exception classes, ESR_ELx.EC */
 enum a64_ec {
@@ -426,8 +428,7 @@ void a64_set_sp(struct a64_cpu *cpu, unsigned el, uint64_t value);
 /* After a change of EL, PAN, CPACR, MDSCR...: fp_on, debug_on, ctx. */
 void a64_mode_changed(struct a64_cpu *cpu);
 
-/* ---- sysreg.c, vtimer.c
- * ------------------------------------------------------- */
+/* ---- sysreg.c, vtimer.c ---- */
 
 /* MRS, MSR (register and immediate), SYS, SYSL and the barriers and hints that
  * are not handled in the interpreter: system instructions, insn<31:22> =
@@ -458,8 +459,7 @@ void a64_vtimer_changed(struct a64_cpu *cpu);
 /* Armed and due now: the run must end with VTIMER_ACTIVATED. */
 bool a64_vtimer_due(const struct a64_cpu *cpu);
 
-/* ---- debug.c [D2]
- * -------------------------------------------------------------- */
+/* ---- debug.c [D2] ---- */
 
 /* Recompute debug_on and watchpoints_on. */
 void a64_debug_changed(struct a64_cpu *cpu);
@@ -471,8 +471,7 @@ enum a64_next a64_debug_after(struct a64_cpu *cpu);
 enum a64_next a64_watchpoint(struct a64_cpu *cpu, uint64_t va, unsigned size,
                              bool write);
 
-/* ---- the VM (vm.c)
- * --------------------------------------------------------------- */
+/* ---- the VM (vm.c) ---- */
 
 enum { A64_MAX_CPUS = 64 };
 

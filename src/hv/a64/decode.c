@@ -74,7 +74,7 @@ static enum a64_opcode plain_fn(a64_fn *fn, uint32_t insn, struct a64_op *op)
     return A64_OP_FN;
 }
 
-/* ---- logical immediates ------------------------------------------------- */
+/* ---- logical immediates ---- */
 
 /* DecodeBitMasks [shared/functions]: an element of 2..64 bits holding a run of
  * ones, rotated, repeated. 0 when reserved. */
@@ -106,7 +106,7 @@ void a64_decode_init(void)
         a64_bitmask[i] = expand_bitmask(i >> 12, i >> 6 & 63, i & 63);
 }
 
-/* ---- data processing, immediate [C4.1.86] -------------------------------- */
+/* ---- data processing, immediate [C4.1.86] ---- */
 
 static enum a64_opcode decode_addsub_imm(uint32_t insn, struct a64_op *op)
 {
@@ -250,8 +250,7 @@ static enum a64_opcode decode_data_imm(uint32_t insn, struct a64_op *op)
     }
 }
 
-/* ---- data processing, register [C4.1.95] ----------------------------------
- */
+/* ---- data processing, register [C4.1.95] ---- */
 
 /* The five forms of A64_ARITH and A64_LOGIC follow each other: none, LSL, LSR,
  * ASR, ROR (or extended), two widths each. */
@@ -463,8 +462,7 @@ static enum a64_opcode decode_data_reg(uint32_t insn, struct a64_op *op)
     }
 }
 
-/* ---- branches, exceptions, system [C4.1.87] --------------------------------
- */
+/* ---- branches, exceptions, system [C4.1.87] ---- */
 
 /*
  * A branch's operand: within the page the distance in operations, so that
@@ -617,8 +615,7 @@ static enum a64_opcode decode_branch(uint32_t insn, unsigned index,
     }
 }
 
-/* ---- loads and stores [C4.1.94]
- * ---------------------------------------------- */
+/* ---- loads and stores [C4.1.94] ---- */
 
 enum { MODE_I, MODE_R, MODE_RU, MODE_RS, MODE_PRE, MODE_POST };
 #define NO_OP A64_OPCODES
@@ -818,8 +815,7 @@ static enum a64_opcode decode_ldst(uint32_t insn, struct a64_op *op)
     }
 }
 
-/* ---- the top [C4.1]
- * ------------------------------------------------------------ */
+/* ---- the top [C4.1] ---- */
 
 static enum a64_opcode decode_fp(uint32_t insn, struct a64_op *op)
 {

@@ -216,8 +216,7 @@ static inline uint64_t op_pc(const struct a64_cpu *cpu, const struct a64_op *op)
            (uint64_t)(((const char *)op - (const char *)cpu->page_ops) >> 2);
 }
 
-/* ---- macros of the loop ----------------------------------------------------
- */
+/* ---- macros of the loop ---- */
 
 #define X(i) (cpu->x[i])
 #define W(i) ((uint32_t)cpu->x[i])
@@ -424,8 +423,7 @@ static inline uint64_t op_pc(const struct a64_cpu *cpu, const struct a64_op *op)
         va = (a);                                                              \
         LOAD2(64, va, v0, v1);                                                 \
         wb;                                                                    \
-        cpu->v[op->rd].d[0] = v0;                                              \
-        cpu->v[op->rd].d[1] = v1;                                              \
+        cpu->v[op->rd].pair = (a64_pair){v0, v1};                              \
         NEXT;                                                                  \
     }
 #define STRVQ_BODY(a, wb)                                                      \
@@ -719,8 +717,7 @@ static inline uint32_t word_at(const struct a64_cpu *cpu,
     return __atomic_load_n(&page->source[op - cpu->page_ops], __ATOMIC_RELAXED);
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------ */
+/* ---- the loop ---- */
 
 static NO_TSAN void interp(struct a64_cpu *cpu)
 {

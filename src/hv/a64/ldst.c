@@ -41,7 +41,7 @@ static inline enum a64_next host_for(struct a64_cpu *cpu, uint32_t insn,
                     A64_MEM_ALIGNED | (n == A64_SP ? A64_MEM_SP : 0u), host);
 }
 
-/* ---- 16 bytes at once ---------------------------------------------------- */
+/* ---- 16 bytes at once ---- */
 
 typedef unsigned __int128 u128;
 
@@ -57,8 +57,7 @@ static u128 cas128(u128 *p, u128 expected, u128 new)
 #endif
 }
 
-/* ---- exclusives [C3.2.6] --------------------------------------------------
- */
+/* ---- exclusives [C3.2.6] ---- */
 
 static uint64_t load_sized(const void *p, unsigned size)
 {
@@ -182,8 +181,7 @@ static enum a64_next store_exclusive_pair(struct a64_cpu *cpu, uint32_t insn)
     return A64_NEXT;
 }
 
-/* ---- LSE atomics [C3.2.12] --------------------------------------------------
- */
+/* ---- LSE atomics [C3.2.12] ---- */
 
 static enum a64_next cas(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -321,8 +319,7 @@ static enum a64_next ldapr(struct a64_cpu *cpu, uint32_t insn)
     return A64_NEXT;
 }
 
-/* ---- LDTRSB, LDTRSH, LDTRSW
- * ---------------------------------------------------- */
+/* ---- LDTRSB, LDTRSH, LDTRSW ---- */
 
 static enum a64_next ldtrs(struct a64_cpu *cpu, uint32_t insn)
 {
@@ -340,8 +337,7 @@ static enum a64_next ldtrs(struct a64_cpu *cpu, uint32_t insn)
     return A64_NEXT;
 }
 
-/* ---- structures [C3.2.10]
- * --------------------------------------------------------- */
+/* ---- structures [C3.2.10] ---- */
 
 static void post_index(struct a64_cpu *cpu, uint32_t insn, unsigned bytes)
 {
@@ -472,8 +468,7 @@ static enum a64_next single_structure(struct a64_cpu *cpu, uint32_t insn)
     return A64_NEXT;
 }
 
-/* ---- decoding [C4.1.94]
- * -------------------------------------------------------------- */
+/* ---- decoding [C4.1.94] ---- */
 
 static a64_trap_fn *decode_exclusive(uint32_t insn)
 {
@@ -543,8 +538,7 @@ a64_trap_fn *a64_ldst_decode(uint32_t insn)
     return ldtrs;
 }
 
-/* ---- syndrome [D17.2.37, ISS of a Data Abort]
- * ------------------------------------------- */
+/* ---- syndrome [D17.2.37, ISS of a Data Abort] ---- */
 
 enum {
     ISS_ISV = 1u << 24,

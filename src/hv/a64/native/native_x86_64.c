@@ -45,7 +45,7 @@ struct arena {
 
 static struct arena arena = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- host memory --------------------------------------------------------- */
+/* ---- host memory ---- */
 
 bool a64_native_init(struct a64_vm *vm)
 {
@@ -106,6 +106,14 @@ static bool caller_saved(unsigned reg)
     return true;
 }
 
+void x86_save(struct region *r)
+{
+    for (unsigned g = 0; g < A64_NR_X; g++)
+        if (r->host[g] >= 0 && r->dirty[g] &&
+            caller_saved((unsigned)r->host[g]))
+            op_rm(&r->e, true, 0x89, (unsigned)r->host[g], RBX, AT_X(g));
+}
+
 void x86_reload(struct region *r, bool all)
 {
     for (unsigned g = 0; g < A64_NR_X; g++)
@@ -123,8 +131,7 @@ void x86_jump_from(struct region *r, enum jump_kind kind, uint8_t *from,
     r->jump[r->jumps++] = (struct jump){kind, from, where};
 }
 
-/* ---- choosing a region
- * ------------------------------------------------------------------ */
+/* ---- choosing a region ---- */
 
 /* The name of an operation, from its handler. */
 static enum a64_opcode opcode_of(const void *handler)
@@ -216,6 +223,13 @@ static bool has_rm(enum a64_opcode opcode)
     return !(opcode >= A64_OP_MOVI && opcode <= A64_OP_ANDST_X);
 }
 
+/* op->rd, and op->ra of a pair, name vector registers. */
+static bool names_vector(enum a64_opcode opcode)
+{
+    return (opcode >= A64_OP_LDR_VB_I && opcode < A64_OP_LDP_W_I) ||
+           (opcode >= A64_OP_LDP_VS_I && opcode < A64_OP_LDL_W);
+}
+
 /* The most used registers get host ones. A register that any operation names
  * as its first may be written, and so is written back. */
 static void allocate(struct region *r)
@@ -230,12 +244,13 @@ static void allocate(struct region *r)
             opcode == A64_OP_FP_FN || opcode == A64_OP_FP_TRAP_FN ||
             opcode == A64_OP_UNDEF)
             continue; /* these have an instruction word instead */
-        uses[op->rd]++;
+        if (!names_vector(opcode))
+            uses[op->rd]++;
         uses[op->rn]++;
         if (has_rm(opcode))
             uses[op->rm]++;
-        if (opcode >= A64_OP_LDP_W_I || opcode == A64_OP_MADD_X ||
-            opcode == A64_OP_MSUB_X)
+        if ((opcode >= A64_OP_LDP_W_I && opcode < A64_OP_LDP_VS_I) ||
+            opcode == A64_OP_MADD_X || opcode == A64_OP_MSUB_X)
             uses[op->ra]++;
         if (op->rd < A64_NR_X)
             r->dirty[op->rd] = true;
@@ -261,8 +276,7 @@ static void allocate(struct region *r)
     }
 }
 
-/* ---- a whole region
- * ----------------------------------------------------------------------- */
+/* ---- a whole region ---- */
 
 static const uint8_t saved[] = {RBX, RBP, R12, R13, R14, R15};
 

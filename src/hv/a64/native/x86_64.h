@@ -12,6 +12,7 @@ enum { MAX_OPS = 128, MAX_JUMPS = 4 * MAX_OPS };
 
 #define AT(field) ((int32_t)offsetof(struct a64_cpu, field))
 #define AT_X(r) (AT(x) + 8 * (int32_t)(r))
+#define AT_V(n) (AT(v) + 16 * (int32_t)(n))
 
 /* Which operation set the host's flags, and so what they mean. */
 enum flags { IN_MEMORY, OF_SUB, OF_ADD };
@@ -42,7 +43,7 @@ struct slow {
     uint8_t *join;
     unsigned index, bytes, flags;
     enum a64_opcode load; /* how to finish, for loads */
-    bool store, pair;
+    bool store, pair, vector;
 };
 
 struct region {
@@ -139,7 +140,19 @@ void x86_jump_from(struct region *r, enum jump_kind kind, uint8_t *from,
 void x86_write_back(struct region *r);
 void x86_reload(struct region *r, bool all);
 
+/* Those of write_back that a call destroys. */
+void x86_save(struct region *r);
+
 /* ---- x86_64_ops.c ---- */
+
+/* The slot of the operation being emitted. */
+static inline int32_t x86_slot(const struct region *r)
+{
+    return (int32_t)(r->first + r->index);
+}
+
+/* Leave to the interpreter, which traps, unless FP is enabled. */
+void x86_need_fp(struct region *r);
 
 /* The item at r->index. False: the interpreter has to do this one. */
 bool x86_emit_op(struct region *r, const struct a64_op *op,
@@ -154,6 +167,8 @@ void x86_leave_to_rax(struct region *r);
 /* False: not a load or store that is compiled. */
 bool x86_emit_memory(struct region *r, const struct a64_op *op,
                      enum a64_opcode opcode);
+/* A full barrier: a locked operation on the stack. */
+void x86_barrier(struct region *r);
 /* The stub for what misses the TLB; RAX is the address. */
 void x86_slow_path(struct region *r, struct slow *slow);
 

@@ -4,8 +4,7 @@
  */
 #include "x86_64.h"
 
-/* ---- memory
- * ------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 enum mode { MODE_I, MODE_R, MODE_RU, MODE_RS, MODE_PRE, MODE_POST };
 
@@ -115,16 +114,58 @@ static void load_form(struct region *r, enum a64_opcode family, unsigned to,
     }
 }
 
+/* Vector registers stay in the vCPU. A whole one goes through XMM0. */
+static void vector_load(struct region *r, unsigned n, unsigned bytes,
+                        unsigned base, int32_t disp)
+{
+    struct emit *e = &r->e;
+
+    if (bytes == 16) {
+        op_rm(e, false, 0x0f10, 0, base, disp); /* movups */
+        op_rm(e, false, 0x0f11, 0, RBX, AT_V(n));
+        return;
+    }
+    if (bytes <= 2)
+        op_rm(e, false, bytes == 1 ? 0x0fb6 : 0x0fb7, RCX, base, disp);
+    else
+        op_rm(e, bytes == 8, 0x8b, RCX, base, disp);
+    op_rm(e, true, 0x89, RCX, RBX, AT_V(n));
+    mov_mi(e, true, RBX, AT_V(n) + 8, 0);
+}
+
+static void vector_store(struct region *r, unsigned n, unsigned bytes,
+                         unsigned base, int32_t disp)
+{
+    struct emit *e = &r->e;
+
+    if (bytes == 16) {
+        op_rm(e, false, 0x0f10, 0, RBX, AT_V(n));
+        op_rm(e, false, 0x0f11, 0, base, disp);
+        return;
+    }
+    op_rm(e, true, 0x8b, RCX, RBX, AT_V(n));
+    if (bytes == 2)
+        emit8(e, 0x66);
+    op_rm(e, bytes == 8, bytes == 1 ? 0x88 : 0x89, RCX, base, disp);
+}
+
 static void finish_load(struct region *r, const struct slow *slow,
                         const struct a64_op *op, unsigned base, int32_t disp)
 {
-    unsigned to = def(r, op->rd, RCX);
+    unsigned bytes = slow->pair ? slow->bytes / 2 : slow->bytes, to;
 
+    if (slow->vector) {
+        vector_load(r, op->rd, bytes, base, disp);
+        if (slow->pair)
+            vector_load(r, op->ra, bytes, base, disp + (int32_t)bytes);
+        return;
+    }
+    to = def(r, op->rd, RCX);
     load_form(r, slow->load, to, base, disp);
     keep(r, op->rd, to);
     if (slow->pair) {
         to = def(r, op->ra, RCX);
-        load_form(r, slow->load, to, base, disp + (int32_t)slow->bytes / 2);
+        load_form(r, slow->load, to, base, disp + (int32_t)bytes);
         keep(r, op->ra, to);
     }
 }
@@ -171,6 +212,12 @@ static void finish_store(struct region *r, const struct slow *slow,
 {
     unsigned bytes = slow->pair ? slow->bytes / 2 : slow->bytes;
 
+    if (slow->vector) {
+        vector_store(r, op->rd, bytes, base, disp);
+        if (slow->pair)
+            vector_store(r, op->ra, bytes, base, disp + (int32_t)bytes);
+        return;
+    }
     store_form(r, op->rd, bytes, base, disp);
     if (slow->pair)
         store_form(r, op->ra, bytes, base, disp + (int32_t)bytes);
@@ -224,6 +271,92 @@ void x86_slow_path(struct region *r, struct slow *slow)
 _Static_assert((int)A64_REDIRECT == 1 && (int)A64_EXIT == 2,
                "the slow path passes them on");
 
+static void vector_access(struct region *r, const struct a64_op *op,
+                          enum mode mode, unsigned bytes, bool is_store,
+                          bool pair)
+{
+    struct slow *slow;
+
+    x86_need_fp(r);
+    address(r, mode, op);
+    slow = probe(r, pair ? 2 * bytes : bytes, is_store, op);
+    slow->pair = pair;
+    slow->vector = true;
+    if (is_store)
+        finish_store(r, slow, op, RAX, 0);
+    else
+        finish_load(r, slow, op, RAX, 0);
+    slow->join = r->e.at;
+    write_base(r, mode, op);
+}
+
+static bool emit_vector(struct region *r, const struct a64_op *op,
+                        enum a64_opcode opcode)
+{
+    static const enum mode pair_mode[3] = {MODE_I, MODE_PRE, MODE_POST};
+    unsigned which;
+
+    /* five sizes of six modes, loads then stores */
+    if (x86_within(opcode, A64_OP_LDR_VB_I, 60)) {
+        which = (unsigned)(opcode - A64_OP_LDR_VB_I);
+        vector_access(r, op, (enum mode)(which % 6), 1u << which / 6 % 5,
+                      which >= 30, false);
+        return true;
+    }
+    /* three sizes of three modes */
+    if (x86_within(opcode, A64_OP_LDP_VS_I, 18)) {
+        which = (unsigned)(opcode - A64_OP_LDP_VS_I);
+        vector_access(r, op, pair_mode[which % 3], 4u << which / 3 % 3,
+                      which >= 9, true);
+        return true;
+    }
+    return false;
+}
+
+void x86_barrier(struct region *r)
+{
+    static const uint8_t lock_or_rsp[] = {0xf0, 0x83, 0x0c, 0x24, 0};
+
+    for (unsigned i = 0; i < sizeof(lock_or_rsp); i++)
+        emit8(&r->e, lock_or_rsp[i]);
+    r->flags = IN_MEMORY;
+}
+
+/* LDAR and STLR. The host's loads acquire and its stores release; a barrier
+ * behind the store keeps a later LDAR from passing it. What is not aligned is
+ * the interpreter's. */
+static bool emit_ordered(struct region *r, const struct a64_op *op,
+                         enum a64_opcode opcode)
+{
+    static const enum a64_opcode form[4] = {A64_OP_LDRB_I, A64_OP_LDRH_I,
+                                            A64_OP_LDR_W_I, A64_OP_LDR_X_I};
+    bool is_store = x86_within(opcode, A64_OP_STLRB, 4);
+    struct slow *slow;
+    unsigned log;
+
+    if (!is_store && !x86_within(opcode, A64_OP_LDARB, 4))
+        return false;
+    log = (unsigned)(opcode - (is_store ? A64_OP_STLRB : A64_OP_LDARB));
+    r->flags = IN_MEMORY;
+    load_to(r, true, op->rn, RAX);
+    if (log != 0) {
+        emit8(&r->e, 0xa8); /* test al, imm */
+        emit8(&r->e, (1u << log) - 1);
+        x86_jump_from(r, TO_OP, jcc(&r->e, CC_NE), x86_slot(r));
+    }
+    slow = probe(r, 1u << log, is_store, op);
+    slow->flags |= A64_MEM_ALIGNED;
+    slow->load = form[log];
+    if (is_store)
+        finish_store(r, slow, op, RAX, 0);
+    else
+        finish_load(r, slow, op, RAX, 0);
+    slow->join = r->e.at;
+    if (is_store)
+        x86_barrier(r);
+    return true;
+}
+
 bool x86_emit_memory(struct region *r, const struct a64_op *op,
                      enum a64_opcode opcode)
 {
@@ -269,5 +402,5 @@ bool x86_emit_memory(struct region *r, const struct a64_op *op,
                 load(r, op, pairs[i].form, mode, pairs[i].bytes, true);
             return true;
         }
-    return false;
+    return emit_vector(r, op, opcode) || emit_ordered(r, op, opcode);
 }

@@ -4,8 +4,7 @@
  */
 #include "x86_64.h"
 
-/* ---- jumps
- * -------------------------------------------------------------------- */
+/* ---- jumps ---- */
 
 static int32_t byte_offset(const struct region *r)
 {
@@ -51,8 +50,7 @@ void x86_leave_to_rax(struct region *r)
     x86_jump_from(r, TO_LEAVE, jmp(&r->e), 0);
 }
 
-/* ---- flags
- * ---------------------------------------------------------------------- */
+/* ---- flags ---- */
 
 /* Store what the host's flags and the result in `reg` say. */
 static void store_flags(struct region *r, bool w, unsigned reg, enum flags kind,
@@ -127,8 +125,7 @@ static enum cc condition(struct region *r, unsigned cond)
     }
 }
 
-/* ---- arithmetic
- * ------------------------------------------------------------------- */
+/* ---- arithmetic ---- */
 
 /* rd = rn alu M, where M is a host register other than RAX that is not rn's
  * unless it may be. Returns the register that holds the result. */
@@ -485,13 +482,7 @@ static void conditional_compare(struct region *r, bool w, bool sub, bool imm,
     r->flags = IN_MEMORY;
 }
 
-/* ---- one operation
- * ------------------------------------------------------------------- */
-
-static int32_t slot(const struct region *r)
-{
-    return (int32_t)(r->first + r->index);
-}
+/* ---- one operation ---- */
 
 void x86_page_plus(struct region *r, unsigned reg, int64_t offset)
 {
@@ -530,7 +521,7 @@ static enum cc test_bit(struct region *r, const struct a64_op *op)
 static bool emit_branch(struct region *r, const struct a64_op *op,
                         enum a64_opcode opcode)
 {
-    int32_t near = slot(r) + op->imm, far = byte_offset(r) + op->imm;
+    int32_t near = x86_slot(r) + op->imm, far = byte_offset(r) + op->imm;
 
     switch (opcode) {
     case A64_OP_B_N:
@@ -601,7 +592,7 @@ static bool emit_conditional(struct region *r, const struct a64_op *op,
     if (x86_within(opcode, A64_OP_BC_EQ, 14)) {
         enum cc cc = condition(r, (unsigned)(opcode - A64_OP_BC_EQ));
 
-        go(r, (int)cc, slot(r) + op->imm);
+        go(r, (int)cc, x86_slot(r) + op->imm);
         return true;
     }
     if (!x86_within(opcode, A64_OP_CSEL_X_EQ, 8 * 14))
@@ -846,6 +837,91 @@ static bool emit_register(struct region *r, const struct a64_op *op,
     return true;
 }
 
+/* ---- functions ---- */
+
+void x86_need_fp(struct region *r)
+{
+    r->flags = IN_MEMORY;
+    cmp_m8i(&r->e, RBX, AT(fp_on), 0);
+    x86_jump_from(r, TO_OP, jcc(&r->e, CC_E), x86_slot(r));
+}
+
+static void call(struct region *r, const struct a64_op *op)
+{
+    struct emit *e = &r->e;
+
+    mov_rr(e, true, RDI, RBX);
+    mov_ri(e, RSI, op->insn);
+    mov_ri(e, RAX, (uintptr_t)a64_fn_at(op->imm));
+    emit8(e, 0xff); /* call rax */
+    emit8(e, 0xd0);
+    r->flags = IN_MEMORY;
+}
+
+/* Whether an FP or SIMD instruction reads or writes general registers:
+ * conversions and moves between the files [C4.1.96]. */
+static bool uses_general(uint32_t insn)
+{
+    return (insn & 0x5f20fc00) == 0x1e200000 ||
+           (insn & 0x5f200000) == 0x1e000000 ||
+           (insn & 0x9fe08400) == 0x0e000400;
+}
+
+static bool plain_call(struct region *r, const struct a64_op *op, bool fp)
+{
+    bool general = !fp || uses_general(op->insn);
+
+    if (fp)
+        x86_need_fp(r);
+    if (general)
+        x86_write_back(r);
+    else
+        x86_save(r);
+    call(r, op);
+    x86_reload(r, general);
+    return true;
+}
+
+/* Loads and stores that are functions. Others may change what the region
+ * relies on: the EL, the code page. */
+static bool trap_call(struct region *r, const struct a64_op *op, bool fp)
+{
+    struct emit *e = &r->e;
+
+    if ((op->insn >> 25 & 5) != 4)
+        return false;
+    if (fp)
+        x86_need_fp(r);
+    x86_write_back(r);
+    x86_page_plus(r, RAX, byte_offset(r));
+    op_rm(e, true, 0x89, RAX, RBX, AT(pc));
+    call(r, op);
+    mov_rr(e, false, RAX, RAX);
+    op_rr(e, false, 0x85, RAX, RAX);
+    x86_jump_from(r, TO_LEAVE, jcc(e, CC_NE), 0);
+    x86_reload(r, true);
+    /* it may have asked for a look */
+    op_rm(e, false, 0x83, 7, RBX, AT(poll_left));
+    emit8(e, 1);
+    x86_jump_from(r, TO_OP, jcc(e, CC_LE), x86_slot(r) + 1);
+    return true;
+}
+
+static bool emit_function(struct region *r, const struct a64_op *op,
+                          enum a64_opcode opcode)
+{
+    switch (opcode) {
+    case A64_OP_FN:
+    case A64_OP_FP_FN:
+        return plain_call(r, op, opcode == A64_OP_FP_FN);
+    case A64_OP_TRAP_FN:
+    case A64_OP_FP_TRAP_FN:
+        return trap_call(r, op, opcode == A64_OP_FP_TRAP_FN);
+    default:
+        return false;
+    }
+}
+
 static bool emit_system(struct region *r, const struct a64_op *op,
                         enum a64_opcode opcode)
 {
@@ -855,18 +931,12 @@ static bool emit_system(struct region *r, const struct a64_op *op,
     case A64_OP_NOP:
         return true;
     case A64_OP_DMB:
-        /* a locked operation on the stack is a full barrier */
-        emit8(e, 0xf0);
-        emit8(e, 0x83);
-        emit8(e, 0x0c);
-        emit8(e, 0x24);
-        emit8(e, 0);
-        r->flags = IN_MEMORY;
+        x86_barrier(r);
         return true;
     case A64_OP_MRS_EL1:
         cmp_m8i(e, RBX, AT(el), 0);
         r->flags = IN_MEMORY;
-        x86_jump_from(r, TO_OP, jcc(e, CC_E), slot(r));
+        x86_jump_from(r, TO_OP, jcc(e, CC_E), x86_slot(r));
         /* fallthrough */
     case A64_OP_MRS_EL0:
         op_rm(e, true, 0x8b, RAX, RBX, op->imm);
@@ -891,7 +961,8 @@ bool x86_emit_op(struct region *r, const struct a64_op *op,
         r->flags = IN_MEMORY;
     if (emit_families(r, op, opcode) || emit_immediate(r, op, opcode) ||
         emit_register(r, op, opcode) || x86_emit_memory(r, op, opcode) ||
-        emit_branch(r, op, opcode) || emit_system(r, op, opcode))
+        emit_branch(r, op, opcode) || emit_system(r, op, opcode) ||
+        emit_function(r, op, opcode))
         return true;
     r->flags = before;
     return false;
