@@ -18,6 +18,7 @@ static const struct command {
     {"resume", cmd_resume, "let it go on"},
     {"idle", cmd_idle, "change what a VM does while its guest waits"},
     {"stop", cmd_stop, "end a VM"},
+    {"bench", cmd_bench, "measure what this host can do"},
     {"guest", cmd_guest, "fetch and list guests to run"},
 };
 
