@@ -120,7 +120,7 @@ static void count_wake(struct gov *g)
     /* No deeper than twice the limit: a storm of an hour is forgotten as
      * quickly as one of a second. */
     g->storm_ns =
-        min_u64(g->storm_ns + g->host->park_cost_ns, 2 * GOV_STORM_LIMIT_NS);
+        min_u64(g->storm_ns + g->host->park_cost_ns, 2ULL * GOV_STORM_LIMIT_NS);
     if (g->storm_ns <= GOV_STORM_LIMIT_NS || g->storming)
         return;
     g->storming = true;

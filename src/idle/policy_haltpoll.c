@@ -52,13 +52,9 @@ static void haltpoll_finish(struct gov *g, uint64_t length,
 {
     uint64_t *window = &g->state.haltpoll.window_ns;
 
-    if (cause == GOV_BY_OTHER)
+    if (cause == GOV_BY_OTHER || length > CEILING_NS)
         *window = shrink(*window);
-    else if (length <= *window)
-        return;
-    else if (length > CEILING_NS)
-        *window = shrink(*window);
-    else if (length < CEILING_NS)
+    else if (length > *window && length < CEILING_NS)
         *window = grow(*window);
 }
 

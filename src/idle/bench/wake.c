@@ -46,7 +46,9 @@ static int by_size(const void *a, const void *b)
 
 static double percentile_us(const struct run *run, unsigned percent)
 {
-    return (double)run->ns[(uint64_t)(run->samples - 1) * percent / 100] / 1000;
+    uint64_t at = (uint64_t)(run->samples - 1) * percent / 100;
+
+    return (double)run->ns[at] / 1000;
 }
 
 static void summarise(struct run *run)
