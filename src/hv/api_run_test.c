@@ -780,6 +780,32 @@ START_TEST(brk_exits_only_when_trapped)
 }
 END_TEST
 
+/* QEMU writes BRK over code that has run, sets the trap (again), and puts the
+ * code back the same way. */
+START_TEST(brk_written_by_the_host_is_met)
+{
+    struct guest g;
+
+    guest_new(&g);
+    guest_code(&g, NOP, NOP, HVC(0));
+    for (int i = 0; i < 2; i++) {
+        guest_set(&g, HV_REG_PC, CODE);
+        ck_assert_uint_eq(guest_run(&g), EC_HVC);
+
+        guest_code(&g, NOP, BRK(0), HVC(0));
+        ck_ok(hv_vcpu_set_trap_debug_exceptions(g.vcpu, true));
+        guest_set(&g, HV_REG_PC, CODE);
+        ck_assert_uint_eq(guest_run(&g), EC_BRK);
+        ck_assert_uint_eq(guest_get(&g, HV_REG_PC), CODE + 4);
+
+        guest_code(&g, NOP, NOP, HVC(0));
+        ck_ok(hv_vcpu_set_trap_debug_exceptions(g.vcpu, false));
+        ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    }
+    guest_end(&g);
+}
+END_TEST
+
 START_TEST(debug_registers_exit_only_when_trapped)
 {
     struct guest g;
@@ -1082,6 +1108,7 @@ int main(void)
     tcase_add_test(t, timer_armed_by_the_guest);
     tcase_add_test(t, wfi_with_the_timer_masked_exits);
     tcase_add_test(t, brk_exits_only_when_trapped);
+    tcase_add_test(t, brk_written_by_the_host_is_met);
     tcase_add_test(t, debug_registers_exit_only_when_trapped);
     tcase_add_test(t, vmm_steps_the_guest);
     tcase_add_test(t, vmm_sets_break_and_watchpoints);

@@ -354,6 +354,10 @@ hv_return_t hv_vcpu_set_trap_debug_exceptions(hv_vcpu_t vcpu, bool value)
         return result;
     own->cpu.trap_debug_exceptions = value;
     a64_debug_changed(&own->cpu);
+    /* Debuggers write BRK into guest memory from the host, where nobody sees
+     * it, and then call this: decode everything anew. */
+    a64_code_invalidate_all(&own->vm->a64);
+    a64_broadcast_all(&own->vm->a64);
     return HV_SUCCESS;
 }
 
