@@ -14,46 +14,11 @@ import tempfile
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-import vmrun  # noqa: E402
-from guestlib import cache  # noqa: E402
+from guest_shell import Guest, check, home, start  # noqa: E402
 
-PATIENCE = 240
 MIB = 1 << 20
 SIZE = 24 * MIB
-END = "lull-says"
-
-
-class Guest:
-    """A shell on the guest's console: one command, its output."""
-
-    def __init__(self, vm):
-        self.vm = vm
-        self.count = 0
-
-    def run(self, command):
-        self.count += 1
-        # The echo of the command has the quotes in it, the answer has not.
-        self.vm.send(f"{command}; echo {END}'-'{self.count}=$?\n")
-        found = self.vm.expect(rf"{END}-{self.count}=(\d+)".encode(), PATIENCE)
-        if not found:
-            print(self.vm.text()[-3000:])
-            sys.exit(f"guest_disk: no answer to: {command}")
-        start = self.vm.output.rfind(b"\n", 0, found.start())
-        before = self.vm.output[:start].decode(errors="replace")
-        return int(found.group(1)), before.splitlines()[-1].strip() \
-            if before else ""
-
-    def output(self, command):
-        code, line = self.run(command)
-        check(code == 0, f"{command}: exit code {code}: {line}")
-        return line
-
-
-def check(true, what):
-    if not true:
-        sys.exit(f"guest_disk: {what}")
 
 
 def sha256(data):
@@ -122,11 +87,7 @@ def work(guest, data, folder):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    if not cache.manifest("debian-standard"):
-        print("skipped: no guest; `scripts/guest fetch debian --flavour "
-              "standard` obtains it")
-        sys.exit(77)
-    home = cache.guests() / "debian-standard"
+    home()
     data = os.urandom(SIZE)
     # Not /tmp: cache=none should meet a file system that can.
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as name:
@@ -135,13 +96,10 @@ def main():
             (folder / disk).write_bytes(data)
         disks = [f"{folder}/a", f"{folder}/b,ro", f"{folder}/c,cache=none"]
         extra = [word for disk in disks for word in ("--disk", disk)]
-        with vmrun.Vm(vmrun.lull_command(
-                sys.argv[1], home / "kernel", home / "initrd", cpus=2,
-                append="console=ttyAMA0 quiet", extra=extra)) as vm:
-            check(vm.expect(vmrun.READY, PATIENCE), "userspace not reached")
-            work(Guest(vm), data, folder)
-            vm.send("poweroff -f\n")
-            check(vm.wait(PATIENCE) == 0, "no clean end")
+        with start(sys.argv[1], 2, extra) as vm:
+            guest = Guest(vm)
+            work(guest, data, folder)
+            guest.power_off()
             found = re.search(rb"I/O error.*vda", vm.output)
             check(not found, "the guest saw an I/O error on vda")
 

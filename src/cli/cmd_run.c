@@ -29,6 +29,9 @@ static const char help[] =
     "                    a disk from a raw image; up to 16 of them: vda, vdb, "
     "...\n"
     "                    (cache=writeback)\n"
+    "  --net NET         none, or user, with any number of\n"
+    "                    ,forward=tcp:HOST:PORT-GUEST:PORT (none; see "
+    "lull-run(1))\n"
     "  --name NAME       what other commands call this VM (vm-PID)\n"
     "  --idle POLICY     what to do while the guest waits: park, halt, "
     "haltpoll,\n"
@@ -144,6 +147,7 @@ enum option_id {
     OPT_CONSOLE,
     OPT_VIRTIO_CONSOLE,
     OPT_DISK,
+    OPT_NET,
     OPT_NAME,
     OPT_IDLE,
     OPT_GIC,
@@ -161,6 +165,7 @@ static const struct option options[] = {
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"virtio-console", required_argument, NULL, OPT_VIRTIO_CONSOLE},
     {"disk", required_argument, NULL, OPT_DISK},
+    {"net", required_argument, NULL, OPT_NET},
     {"name", required_argument, NULL, OPT_NAME},
     {"idle", required_argument, NULL, OPT_IDLE},
     {"gic", required_argument, NULL, OPT_GIC},
@@ -198,6 +203,9 @@ static int set_option(struct run *run, int option, const char *value)
         return 0;
     case OPT_DISK:
         return add_disk(run, value);
+    case OPT_NET:
+        config->net = value;
+        return 0;
     case OPT_NAME:
         config->name = value;
         return 0;

@@ -12,8 +12,9 @@
 
 #include "lull/console.h"
 #include "lull/disk_file.h"
+#include "lull/user_net.h"
 
-enum { RNG = 0, CONSOLE = 1, FIRST_DISK = 3 };
+enum { RNG = 0, CONSOLE = 1, NET = 2, FIRST_DISK = 3 };
 
 struct slot {
     struct lull_virtio *device;
@@ -25,6 +26,7 @@ struct slots {
     struct slots_host host;
     struct slot slot[LULL_VIRTIO_SLOTS];
     struct lull_console *console;
+    struct lull_user_net *net;
     struct lull_disk_file *disk[LULL_DISKS_MAX];
 };
 
@@ -33,9 +35,15 @@ static bool wants_console(const struct lull_vm_config *config)
     return config->virtio_console != NULL;
 }
 
+static bool wants_net(const struct lull_vm_config *config)
+{
+    return config->net != NULL && strcmp(config->net, "none") != 0;
+}
+
 static bool in_use(const struct lull_vm_config *config, unsigned slot)
 {
     return slot == RNG || (slot == CONSOLE && wants_console(config)) ||
+           (slot == NET && wants_net(config)) ||
            (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count);
 }
 
@@ -95,6 +103,18 @@ static bool add_console(struct slots *slots, struct why *why)
                 why);
 }
 
+static bool add_net(struct slots *slots, struct why *why)
+{
+    slots->net = lull_user_net_new(slots->host.loop, slots->config->net,
+                                   why->text, sizeof(why->text));
+    return slots->net != NULL &&
+           fill(slots, NET, "net",
+                lull_virtio_net_new(NET, slots->host.ram, line(slots, NET),
+                                    lull_user_net_net(slots->net),
+                                    slots->host.loop),
+                why);
+}
+
 static bool add_disk(struct slots *slots, unsigned number, struct why *why)
 {
     unsigned slot = FIRST_DISK + number;
@@ -123,6 +143,7 @@ static bool add_all(struct slots *slots, struct why *why)
 {
     return add_rng(slots, why) &&
            (!wants_console(slots->config) || add_console(slots, why)) &&
+           (!wants_net(slots->config) || add_net(slots, why)) &&
            add_disks(slots, why);
 }
 
@@ -152,6 +173,7 @@ void slots_free(struct slots *slots)
         lull_virtio_free(slots->slot[i].device);
     if (slots->console != NULL)
         lull_console_free(slots->console);
+    lull_user_net_free(slots->net);
     for (unsigned i = 0; i < LULL_DISKS_MAX; i++)
         lull_disk_file_free(slots->disk[i]);
     free(slots);

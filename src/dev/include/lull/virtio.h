@@ -13,7 +13,9 @@
 #include "lull/chardev.h"
 #include "lull/disk.h"
 #include "lull/irq.h"
+#include "lull/loop.h"
 #include "lull/mmio.h"
+#include "lull/net.h"
 #include "lull/ram.h"
 
 enum { LULL_VIRTIO_SLOTS = 32 };
@@ -50,6 +52,14 @@ struct lull_virtio *lull_virtio_blk_new(unsigned slot,
                                         struct lull_irq irq,
                                         const struct lull_disk *disk,
                                         const char *id);
+
+/* The network stays the caller's and lives on `loop`; both outlive the
+ * device. */
+struct lull_virtio *lull_virtio_net_new(unsigned slot,
+                                        const struct lull_ram *ram,
+                                        struct lull_irq irq,
+                                        const struct lull_net *net,
+                                        struct lull_loop *loop);
 
 /* For every kind of device. free: when no vCPU and no loop runs. */
 void lull_virtio_free(struct lull_virtio *dev);

@@ -48,6 +48,7 @@ struct lull_vm_config {
     const char *virtio_console; /* the same for a second one; NULL: none */
     const char *const *disks;   /* "FILE[,ro][,cache=none|writeback]" */
     size_t disk_count;          /* at most LULL_DISKS_MAX */
+    const char *net;            /* "user[,forward=...]"; NULL or "none": no */
     unsigned cpus;              /* 1 .. LULL_CPUS_MAX */
     uint64_t memory_bytes;      /* a multiple of 1 MiB */
     struct idle_policy idle;

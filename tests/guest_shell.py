@@ -1,0 +1,66 @@
+"""A shell on the console of a running guest, for tests that work in one."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+
+import vmrun  # noqa: E402
+from guestlib import cache  # noqa: E402
+
+PATIENCE = 240
+END = "lull-says"
+
+
+def home():
+    """Where the guest is; without one, the test ends as skipped."""
+    if not cache.manifest("debian-standard"):
+        print("skipped: no guest; `scripts/guest fetch debian --flavour "
+              "standard` obtains it")
+        sys.exit(77)
+    return cache.guests() / "debian-standard"
+
+
+def start(lull, cpus, extra):
+    """The guest, up to its shell."""
+    folder = home()
+    return vmrun.Vm(vmrun.lull_command(
+        lull, folder / "kernel", folder / "initrd", cpus=cpus,
+        append="console=ttyAMA0 quiet", extra=extra))
+
+
+def check(true, what):
+    if not true:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {what}")
+
+
+class Guest:
+    """One command at a time, and its last line of output."""
+
+    def __init__(self, vm):
+        self.vm = vm
+        self.count = 0
+        if not vm.expect(vmrun.READY, PATIENCE):
+            print(vm.text()[-3000:])
+            check(False, "userspace was not reached")
+
+    def run(self, command):
+        self.count += 1
+        # The echo of the command has the quotes in it, the answer has not.
+        self.vm.send(f"{command}; echo {END}'-'{self.count}=$?\n")
+        found = self.vm.expect(rf"{END}-{self.count}=(\d+)".encode(), PATIENCE)
+        if not found:
+            print(self.vm.text()[-3000:])
+            check(False, f"no answer to: {command}")
+        start = self.vm.output.rfind(b"\n", 0, found.start())
+        before = self.vm.output[:start].decode(errors="replace")
+        return int(found.group(1)), before.splitlines()[-1].strip() \
+            if before else ""
+
+    def output(self, command):
+        code, line = self.run(command)
+        check(code == 0, f"{command}: exit code {code}: {line}")
+        return line
+
+    def power_off(self):
+        self.vm.send("poweroff -f\n")
+        check(self.vm.wait(PATIENCE) == 0, "no clean end")
