@@ -231,7 +231,7 @@ prepare() {
 
 apply() {
     for patch; do
-        git -C "$src" am -q "$patch" 2>/dev/null && continue
+        git -C "$src" am -q "$patch" >/dev/null 2>&1 && continue
         git -C "$src" am --abort 2>/dev/null
         say "$(basename "$patch") does not apply to QEMU $version:"
         git -C "$src" apply --check -v "$patch" 2>&1 |
@@ -262,9 +262,11 @@ patch_variant() {
     # The same patches in the same order as last time: nothing to do.
     # shellcheck disable=SC2086 # a list of words, here and below
     want=$(cat $series /dev/null | cksum)
-    if [ "$(git -C "$src" config "lull.$name.patches")" = "$want" ]; then
-        git -C "$src" checkout -q "$name" && return
+    if [ "$(git -C "$src" config "lull.$name.patches")" = "$want" ] &&
+        git -C "$src" checkout -q "$name" 2>/dev/null; then
+        return
     fi
+    git -C "$src" config --unset "lull.$name.patches"
     git -C "$src" checkout -q -B "$name" pristine ||
         die 1 "$src has edits: commit or discard them, or say quick"
     # shellcheck disable=SC2086
