@@ -22,7 +22,8 @@ enum idle_hook {
 #ifdef IDLE_TEST
 bool idle_test_hook(enum idle_hook at);
 struct idle_vcpu;
-/* Make it older, for policies that do nothing at first. */
+/* Make it older: for policies that do nothing at first, and for a sleep that
+ * is not trusted for a while. */
 void idle_test_age(struct idle_vcpu *iv, uint64_t ns);
 #define IDLE_HOOK(at) idle_test_hook(at)
 #else

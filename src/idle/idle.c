@@ -21,6 +21,9 @@
 enum { CACHE_LINE = 128 };
 
 #define DEFAULT_BACKSTOP_NS 60000000000ULL
+/* How long a kicker may take from its first step to its second, on a host that
+ * is short of CPUs. */
+#define OWED_WAKE_NS 500000000ULL
 
 struct idle_vcpu {
     /* What everyone writes. */
@@ -249,6 +252,16 @@ static enum park_end sleep_once(struct idle_vcpu *iv, uint32_t seen,
 }
 
 /*
+ * The backstop ended a sleep and a bit is set. Its kicker may have come at that
+ * very moment, and the wake be on its way: lost is only one that does not come.
+ */
+static bool wake_is_lost(struct idle_vcpu *iv)
+{
+    return park_wait(&iv->park, &iv->word, word_look(&iv->word),
+                     idle_now_ns() + OWED_WAKE_NS) == PARK_TIME;
+}
+
+/*
  * Sleep until a time or a bit of `mask`. Strays are absorbed here: to hand one
  * to the guest would cost more than to look again. No sleep is longer than the
  * backstop; if that ends one and a bit is set, nobody has woken us for it.
@@ -273,7 +286,7 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
         asked = word_look(&iv->word) & mask;
         note_sleep(iv, end, asked, started, now);
         if (end == PARK_TIME && asked && cap < until)
-            iv->lost = true;
+            iv->lost = wake_is_lost(iv);
         /* Not to be trusted any more: the governor is asked again. */
         if (iv->rung.sliced)
             break;
@@ -543,5 +556,6 @@ void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
 void idle_test_age(struct idle_vcpu *iv, uint64_t ns)
 {
     iv->gov.born_ns -= ns;
+    iv->rung.retry_at_ns -= ns;
 }
 #endif

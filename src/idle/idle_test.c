@@ -515,8 +515,7 @@ START_TEST(backstop_with_nothing_to_do_is_not_told)
 }
 END_TEST
 
-/* A bit that nobody wakes for: set behind PARKED's back, as a broken kick
- * would, by claiming that the sleep already compared. */
+/* The parking word. */
 static _Atomic uint32_t *word_of(struct idle_vcpu *vcpu)
 {
     return (_Atomic uint32_t *)(void *)vcpu; /* its first member */
@@ -527,6 +526,42 @@ static void set_without_wake(void)
     atomic_fetch_or(word_of(iv), IDLE_IRQ);
 }
 
+/* The kicker has set its bit as the backstop fires, and wakes a little later:
+ * late is not lost. */
+static void *wakes_late(void *unused)
+{
+    while (atomic_load(&parking)) {
+        const struct timespec a_little = {0, 1 * MS};
+
+        nanosleep(&a_little, NULL);
+        if (atomic_load(word_of(iv)) & IDLE_IRQ)
+            idle_stray(iv);
+    }
+    return NULL;
+}
+
+START_TEST(backstop_waits_for_a_late_wake)
+{
+    pthread_t thread;
+    uint32_t got;
+
+    teardown();
+    struct idle_config config = {
+        .force_exit = force_exit, .opaque = &exits, .backstop_ns = 1 * MS};
+    iv = idle_vcpu_new(&config);
+    at(IDLE_HOOK_SLEPT, 1, set_without_wake);
+    atomic_store(&parking, true);
+    pthread_create(&thread, NULL, wakes_late, NULL);
+    ck_assert_int_eq(wait_for(IDLE_NO_DEADLINE, IDLE_ANY, &got),
+                     IDLE_WAKE_KICK);
+    atomic_store(&parking, false);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(stats().wakes_backstop, 0);
+}
+END_TEST
+
+/* A bit that nobody wakes for: set behind PARKED's back, as a broken kick
+ * would, by claiming that the sleep already compared. */
 START_TEST(backstop_finds_a_lost_wake)
 {
     pthread_t thread = later(set_without_wake);
@@ -569,6 +604,26 @@ START_TEST(broken_sleep_is_left_for_slices)
     ck_assert_uint_eq(stats().sliced, 1);
     ck_assert_uint_eq(stats().rung_changes, 1);
     ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 1);
+}
+END_TEST
+
+/* After a minute it is tried again; and trusted, when it is sound by then. */
+START_TEST(a_sound_sleep_is_taken_back)
+{
+    uint32_t got;
+
+    return_at_once();
+    wait_for(30 * MS, IDLE_ANY, &got);
+    ck_assert_uint_eq(stats().sliced, 1);
+    plan.act = NULL;
+    wait_for(3 * MS, IDLE_ANY, &got);
+    ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 2);
+
+    idle_test_age(iv, 61000 * MS);
+    ck_assert_int_eq(wait_for(3 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
+    ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 2);
+    ck_assert_uint_eq(stats().sliced, 0);
+    ck_assert_uint_eq(stats().rung_changes, 2);
 }
 END_TEST
 
@@ -800,8 +855,10 @@ static void add_waiting(Suite *suite)
     tcase_add_test(tc, spin_policy_does_not_wait);
     tcase_add_test(tc, strays_are_absorbed_and_counted);
     tcase_add_test(tc, backstop_with_nothing_to_do_is_not_told);
+    tcase_add_test(tc, backstop_waits_for_a_late_wake);
     tcase_add_test(tc, backstop_finds_a_lost_wake);
     tcase_add_test(tc, broken_sleep_is_left_for_slices);
+    tcase_add_test(tc, a_sound_sleep_is_taken_back);
     tcase_add_test(tc, a_new_policy_reaches_a_sleeper);
     tcase_add_test(tc, a_new_policy_is_no_reason);
     tcase_add_test(tc, an_unknown_policy_is_not_taken);
