@@ -1,0 +1,158 @@
+/*
+ * The user network: its options, and a connection from the host that knocks at
+ * the door of a guest that is slow.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lull/user_net.h"
+
+static struct lull_loop *loop;
+static char error[256];
+
+static struct lull_user_net *open_net(const char *spec)
+{
+    error[0] = '\0';
+    return lull_user_net_new(loop, spec, error, sizeof(error));
+}
+
+static void setup(void)
+{
+    loop = lull_loop_new();
+    ck_assert_ptr_nonnull(loop);
+}
+
+static void teardown(void)
+{
+    lull_loop_free(loop);
+}
+
+/* A port that was free a moment ago; the listener stays when `fd` is asked
+ * for. */
+static unsigned some_port(int *fd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof(address);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(bind(s, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(listen(s, 1), 0);
+    ck_assert_int_eq(getsockname(s, (struct sockaddr *)&address, &len), 0);
+    if (fd != NULL)
+        *fd = s;
+    else
+        close(s);
+    return ntohs(address.sin_port);
+}
+
+START_TEST(what_is_refused)
+{
+    static const char *const specs[] = {
+        "tap",
+        "user,mac=1",
+        "user,forward=",
+        "user,forward=sctp::1-:2",
+        "user,forward=tcp::1",
+        "user,forward=tcp:1-2",
+        "user,forward=tcp::0-:22",
+        "user,forward=tcp::70000-:22",
+        "user,forward=tcp::2222x-:22",
+        "user,forward=tcp:nowhere:2222-:22",
+        "user,forward=tcp::2222-10.0.2:22",
+    };
+
+    for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+        ck_assert_msg(open_net(specs[i]) == NULL, "%s", specs[i]);
+        ck_assert_msg(strncmp(error, "--net ", 6) == 0, "%s", error);
+    }
+}
+END_TEST
+
+START_TEST(a_port_in_use)
+{
+    char spec[64];
+    int fd;
+
+    snprintf(spec, sizeof(spec), "user,forward=tcp::%u-:22", some_port(&fd));
+    ck_assert_ptr_null(open_net(spec));
+    ck_assert_msg(strstr(error, "in use") != NULL, "%s", error);
+    close(fd);
+}
+END_TEST
+
+/* ---- a guest by hand -----------------------------------------------------
+ */
+
+static unsigned arps, refused;
+
+/* Refuses the first frame, and takes it when it is asked again. */
+static bool guest_receive(void *opaque, const uint8_t *frame, size_t len)
+{
+    if (refused++ == 0) {
+        struct lull_net *net = opaque;
+
+        ck_assert(lull_loop_post(loop, net->resume, net->host));
+        return false;
+    }
+    /* "Who has 10.0.2.15?" */
+    if (len >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 1 &&
+        memcmp(frame + 38, "\x0a\x00\x02\x0f", 4) == 0) {
+        arps++;
+        lull_loop_quit(loop);
+    }
+    return true;
+}
+
+START_TEST(somebody_knocks)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct lull_net_user user = {guest_receive, NULL};
+    struct lull_user_net *n;
+    struct lull_net net;
+    unsigned port = some_port(NULL);
+    char spec[64];
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    snprintf(spec, sizeof(spec), "user,forward=tcp::%u-:22", port);
+    n = open_net(spec);
+    ck_assert_msg(n != NULL, "%s", error);
+    net = *lull_user_net_net(n);
+    user.opaque = &net;
+    net.attach(net.host, &user);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)port);
+    connect(s, (struct sockaddr *)&address, sizeof(address));
+    arps = refused = 0;
+    lull_loop_run(loop);
+    ck_assert_uint_eq(arps, 1);
+    ck_assert_uint_gt(refused, 1);
+    close(s);
+    lull_user_net_free(n);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("user-net");
+    TCase *tc = tcase_create("user-net");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, what_is_refused);
+    tcase_add_test(tc, a_port_in_use);
+    tcase_add_test(tc, somebody_knocks);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
