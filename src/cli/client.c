@@ -108,6 +108,8 @@ static bool send_all(struct client *client, const char *text, char *err,
     return true;
 }
 
+/* Nothing after the object: a VM that was told to quit may already be gone
+ * when its closing brace has arrived. */
 static bool send_command(struct client *client, const char *command,
                          json_t *arguments, char *err, size_t err_bytes)
 {
@@ -120,8 +122,7 @@ static bool send_command(struct client *client, const char *command,
     if (text == NULL)
         snprintf(err, err_bytes, "no memory");
     else
-        sent = send_all(client, text, err, err_bytes) &&
-               send_all(client, "\n", err, err_bytes);
+        sent = send_all(client, text, err, err_bytes);
     free(text);
     return sent;
 }
