@@ -77,7 +77,8 @@ bool armed, due, ticked; /* TIMER: the deadline exists, and has passed */
 inline note_owed(v, reason)
 {
     if
-    :: !(old & COALESCES(reason)) && (old & PARKED || (old & GUEST && reason != CONFIG)) ->
+    :: !(old & COALESCES(reason)) &&
+       (old & PARKED || (old & GUEST && reason != CONFIG)) ->
         owed[v]++;
         owes = true
     :: else -> owes = false
