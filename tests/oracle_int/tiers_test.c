@@ -40,6 +40,7 @@ enum { R_NOWHERE = 24, R_DATA = 25, R_INDEX = 26, R_BASE = 27, R_COUNT = 28 };
 struct result {
     uint64_t x[31], sp, nzcv, elr, esr, exits, exit_hash;
     uint64_t data_hash, v_hash;
+    uint64_t off_esr, off_elr; /* of a second run, with FP disabled */
 };
 
 static uint8_t *code, *data;
@@ -151,15 +152,15 @@ static uint32_t program_word(unsigned left)
     }
 }
 
-/* The loop: restore the base, the random part, count, again; then an SVC. */
+/* The loop: the random part, restore the base, count, again; then an SVC. */
 static void write_program(void)
 {
     unsigned words = 4 + (unsigned)(rng() % MAX_WORDS), at = 0;
     uint32_t out[MAX_WORDS + 16];
 
-    out[at++] = 0xaa1903fb; /* mov x27, x25 */
     for (unsigned i = 0; i < words; i++)
         out[at++] = program_word(words - i);
+    out[at++] = 0xaa1903fb;                           /* mov x27, x25 */
     out[at++] = 0xf100079c;                           /* subs x28, x28, #1 */
     out[at] = 0x54000001 | ((0 - at) & 0x7ffff) << 5; /* b.ne to the start */
     at++;
@@ -178,6 +179,7 @@ static void set_registers(void)
         HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + i, random_value()));
     HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_NOWHERE, NOWHERE));
     HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_DATA, DATA + DATA_BYTES / 2));
+    HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_BASE, DATA + DATA_BYTES / 2));
     HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_INDEX, rng() % 64));
     HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + R_COUNT, ROUNDS));
     HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SP_EL0, DATA + 0x1000));
@@ -248,6 +250,7 @@ static void run_once(struct result *r, uint64_t seed)
 static void run_program(struct result *r, uint64_t seed)
 {
     const uint32_t nop = 0xd503201f;
+    struct result off;
     uint64_t value;
 
     rng_state = seed;
@@ -281,6 +284,12 @@ static void run_program(struct result *r, uint64_t seed)
         memcpy(&value, data + i, 8);
         r->data_hash = hash(r->data_hash, value);
     }
+    /* What was compiled with FP enabled has to trap without. */
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_CPACR_EL1, 0));
+    run_once(&off, seed);
+    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_CPACR_EL1, 3 << 20));
+    r->off_esr = off.esr;
+    r->off_elr = off.elr;
 }
 
 /* ---- two processes ---- */
@@ -346,6 +355,9 @@ static void report(unsigned long i, const struct result *a,
            (unsigned long long)b->exits,
            a->exit_hash == b->exit_hash ? "alike" : "different",
            a->data_hash == b->data_hash ? "alike" : "different");
+    printf("  FP disabled: esr %llx %llx, elr %llx %llx\n",
+           (unsigned long long)a->off_esr, (unsigned long long)b->off_esr,
+           (unsigned long long)a->off_elr, (unsigned long long)b->off_elr);
     printf("  vector registers %s\n",
            a->v_hash == b->v_hash ? "alike" : "different");
 }

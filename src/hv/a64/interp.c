@@ -848,9 +848,13 @@ fp_trap:
             return;
         if (to == A64_NATIVE_JUMP)
             goto jump;
-        op = to;
+        op = (struct a64_op *)((uintptr_t)to & ~(uintptr_t)A64_NATIVE_ITSELF);
         if (LULL_UNLIKELY(budget <= 0))
             goto poll;
+        if (to != op && HANDLER(op) == a64_handlers[A64_OP_NATIVE]) {
+            page = (struct a64_code_page *)cpu->page_ops;
+            goto *a64_handlers[page->native->opcode[op - cpu->page_ops]];
+        }
         DISPATCH;
     }
     L(PAGE_END) : L(STEP_END) : cpu->pc = PC();

@@ -21,6 +21,8 @@
 /* What a region returns when it is not the next operation to interpret. */
 #define A64_NATIVE_JUMP ((struct a64_op *)1) /* go to cpu->pc */
 #define A64_NATIVE_EXIT ((struct a64_op *)2) /* cpu->exit is filled in */
+/* With this bit: the operation itself, even where a region begins there. */
+#define A64_NATIVE_ITSELF 4
 
 typedef struct a64_op *a64_native_fn(struct a64_cpu *cpu);
 

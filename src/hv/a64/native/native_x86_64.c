@@ -30,7 +30,7 @@ enum {
     ARENA_BYTES = 16 << 20,
     /* Below this, entering and leaving cost more than is gained, unless the
      * region loops. */
-    MIN_OPS = 12,
+    MIN_OPS = 4,
     HOT = 3, /* draws; one is 256 taken branches on average */
     NEVER = 255,
     REGION_BYTES = 64 << 10,
@@ -39,11 +39,91 @@ enum {
 /* Two views of the same memory: one to write, one to run. */
 struct arena {
     uint8_t *write, *run;
-    size_t used;
+    size_t used; /* emit_chain's code comes first */
     pthread_mutex_t lock;
 };
 
 static struct arena arena = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- the frame, and what all regions share ---- */
+
+static const uint8_t saved[] = {RBX, RBP, R12, R13, R14, R15};
+
+/* Every region begins with the same bytes, so that one region can go on in
+ * another behind them: at CHAIN_ENTRY. */
+enum { CHAIN_ENTRY = 20 };
+
+static void prologue(struct emit *e)
+{
+    for (unsigned i = 0; i < sizeof(saved); i++)
+        push(e, saved[i]);
+    alu_ri(e, true, ALU_SUB, RSP, 8); /* 16-byte alignment for calls */
+    mov_rr(e, true, RBX, RDI);
+}
+
+static void epilogue(struct emit *e)
+{
+    alu_ri(e, true, ALU_ADD, RSP, 8);
+    for (unsigned i = sizeof(saved); i-- > 0;)
+        pop(e, saved[i]);
+    emit8(e, 0xc3);
+}
+
+/*
+ * Where regions go that leave for an address: RAX is that address, in cpu->pc
+ * too, and all registers are written back. What interp.c does at `jump`, for
+ * the case that the target is compiled: count the branch, find the page, go
+ * on in its region. Everything else is left to interp.c.
+ */
+static void emit_chain(struct emit *e)
+{
+    const int32_t tag = (int32_t)offsetof(struct a64_fetch_entry, tag);
+    const int32_t page = (int32_t)offsetof(struct a64_fetch_entry, page);
+    uint8_t *give_up[5];
+
+    op_rm(e, false, 0x83, 5, RBX, AT(poll_left));
+    emit8(e, 1);
+    give_up[0] = jcc(e, CC_LE);
+    emit8(e, 0xa8); /* test al, 3 */
+    emit8(e, 3);
+    give_up[1] = jcc(e, CC_NE);
+    mov_rr(e, true, RCX, RAX);
+    shift_ri(e, true, SH_SHR, RCX, 63);
+    mov_rr(e, true, RDX, RAX);
+    alu_ri(e, true, ALU_AND, RDX, -4096);
+    mov_rr(e, true, RSI, RDX);
+    op_rx(e, true, 0x0b, RDX, RBX, RCX, 3, AT(ctx));
+    mov_rr(e, false, RCX, RAX);
+    shift_ri(e, false, SH_SHR, RCX, 8);
+    alu_ri(e, false, ALU_AND, RCX, (A64_FETCH_SIZE - 1) << 4);
+    op_rx(e, true, 0x3b, RDX, RBX, RCX, 0, AT(fetch) + tag);
+    give_up[2] = jcc(e, CC_NE);
+    op_rx(e, true, 0x8b, RDI, RBX, RCX, 0, AT(fetch) + page);
+    op_rm(e, true, 0x8b, RDX, RDI,
+          (int32_t)offsetof(struct a64_code_page, native));
+    op_rr(e, true, 0x85, RDX, RDX);
+    give_up[3] = jcc(e, CC_E);
+    mov_rr(e, false, RCX, RAX);
+    shift_ri(e, false, SH_SHR, RCX, 2);
+    alu_ri(e, false, ALU_AND, RCX, A64_PAGE_OPS - 1);
+    op_rx(e, true, 0x8b, RCX, RDX, RCX, 3,
+          (int32_t)offsetof(struct a64_native, entry));
+    op_rr(e, true, 0x85, RCX, RCX);
+    give_up[4] = jcc(e, CC_E);
+    op_rm(e, true, 0x89, RSI, RBX, AT(page_va));
+    op_rm(e, true, 0x89, RDI, RBX, AT(page_ops));
+    alu_ri(e, true, ALU_ADD, RCX, CHAIN_ENTRY);
+    emit8(e, 0xff); /* jmp rcx */
+    emit8(e, 0xe1);
+    for (unsigned i = 0; i < 5; i++)
+        patch(e, give_up[i], e->at);
+    mov_ri(e, RAX, (uintptr_t)A64_NATIVE_JUMP);
+    epilogue(e);
+}
+
+_Static_assert(sizeof(struct a64_fetch_entry) == 16 &&
+                   offsetof(struct a64_code_page, op) == 0,
+               "emit_chain indexes the one and takes the other for its page");
 
 /* ---- host memory ---- */
 
@@ -66,8 +146,12 @@ bool a64_native_init(struct a64_vm *vm)
             mmap(NULL, ARENA_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
 
         if (w != MAP_FAILED && x != MAP_FAILED) {
+            struct emit e = {.at = w, .end = w + ARENA_BYTES};
+
+            emit_chain(&e);
             arena.write = w;
             arena.run = x;
+            arena.used = (size_t)(e.at - w + 15) & ~(size_t)15;
         } else {
             if (w != MAP_FAILED)
                 munmap(w, ARENA_BYTES);
@@ -86,7 +170,6 @@ void a64_native_free(struct a64_vm *vm)
     munmap(arena.write, ARENA_BYTES);
     munmap(arena.run, ARENA_BYTES);
     arena.write = arena.run = NULL;
-    arena.used = 0;
 }
 
 /* ---- leaving and staying ---- */
@@ -278,40 +361,41 @@ static void allocate(struct region *r)
 
 /* ---- a whole region ---- */
 
-static const uint8_t saved[] = {RBX, RBP, R12, R13, R14, R15};
-
-static void prologue(struct region *r)
-{
-    for (unsigned i = 0; i < sizeof(saved); i++)
-        push(&r->e, saved[i]);
-    alu_ri(&r->e, true, ALU_SUB, RSP, 8); /* 16-byte alignment for calls */
-    mov_rr(&r->e, true, RBX, RDI);
-    x86_reload(r, true);
-}
-
-static uint8_t *epilogue(struct region *r)
-{
-    uint8_t *at = r->e.at;
-
-    alu_ri(&r->e, true, ALU_ADD, RSP, 8);
-    for (unsigned i = sizeof(saved); i-- > 0;)
-        pop(&r->e, saved[i]);
-    emit8(&r->e, 0xc3);
-    return at;
-}
-
 /* Leave for an operation of the page: a taken branch, unless the budget was
  * counted already. */
 static void exit_to_op(struct region *r, int32_t where)
 {
-    bool counted = where >> 16;
+    unsigned slot = (unsigned)where & 0xffff;
+    struct emit *e = &r->e;
+    uint8_t *spent = NULL, *cold = NULL;
 
     x86_write_back(r);
-    if (!counted) {
-        op_rm(&r->e, false, 0x83, 5, RBX, AT(poll_left));
-        emit8(&r->e, 1);
+    if (!(where >> 16)) {
+        op_rm(e, false, 0x83, 5, RBX, AT(poll_left));
+        emit8(e, 1);
+        spent = jcc(e, CC_LE);
     }
-    mov_ri(&r->e, RAX, (uintptr_t)&r->page->op[where & 0xffff]);
+    if (spent != NULL && slot < A64_PAGE_OPS) {
+        /* go on there if it is compiled by now */
+        mov_ri(e, RCX, (uintptr_t)&r->page->native->entry[slot]);
+        op_rm(e, true, 0x8b, RCX, RCX, 0);
+        op_rr(e, true, 0x85, RCX, RCX);
+        cold = jcc(e, CC_E);
+        alu_ri(e, true, ALU_ADD, RCX, CHAIN_ENTRY);
+        emit8(e, 0xff); /* jmp rcx */
+        emit8(e, 0xe1);
+        patch(e, cold, e->at);
+    }
+    if (spent != NULL)
+        patch(e, spent, e->at);
+    mov_ri(e, RAX, (uintptr_t)&r->page->op[slot]);
+    x86_jump_from(r, TO_LEAVE, jmp(e), 0);
+}
+
+static void exit_to_itself(struct region *r, int32_t slot)
+{
+    x86_write_back(r);
+    mov_ri(&r->e, RAX, (uintptr_t)&r->page->op[slot] | A64_NATIVE_ITSELF);
     x86_jump_from(r, TO_LEAVE, jmp(&r->e), 0);
 }
 
@@ -339,6 +423,10 @@ static void out_of_line(struct region *r)
             exit_to_op(r, j->where);
             patch(&r->e, j->from, here);
             break;
+        case TO_ITSELF:
+            exit_to_itself(r, j->where);
+            patch(&r->e, j->from, here);
+            break;
         case TO_PC:
             exit_to_pc(r, j->where);
             patch(&r->e, j->from, here);
@@ -347,11 +435,15 @@ static void out_of_line(struct region *r)
             x86_slow_path(r, &r->slow[j->where]);
             patch(&r->e, j->from, here);
             break;
+        case TO_CHAIN:
+            patch(&r->e, j->from, arena.write);
+            break;
         case TO_LEAVE:
             break;
         }
     }
-    leave = epilogue(r);
+    leave = r->e.at;
+    epilogue(&r->e);
     for (unsigned i = 0; i < r->jumps; i++)
         if (r->jump[i].kind == TO_LEAVE)
             patch(&r->e, r->jump[i].from, leave);
@@ -365,7 +457,10 @@ static bool compile(struct region *r)
     gather(r);
     mark_targets(r);
     allocate(r);
-    prologue(r);
+    prologue(&r->e);
+    if (r->e.at - r->e.start != CHAIN_ENTRY)
+        abort(); /* the constant above is wrong */
+    x86_reload(r, true);
     for (done = 0; done < r->count; done++) {
         struct item *item = &r->item[done];
 
@@ -375,7 +470,7 @@ static bool compile(struct region *r)
         item->at = r->e.at;
         if (!x86_emit_op(r, item->op, item->opcode)) {
             /* the interpreter does it, and goes on behind it */
-            x86_jump_from(r, TO_OP, jmp(&r->e), (int32_t)(r->first + done));
+            x86_jump_from(r, TO_ITSELF, jmp(&r->e), (int32_t)(r->first + done));
             r->flags = IN_MEMORY;
             if (done == 0)
                 return false;

@@ -18,11 +18,13 @@ enum { MAX_OPS = 128, MAX_JUMPS = 4 * MAX_OPS };
 enum flags { IN_MEMORY, OF_SUB, OF_ADD };
 
 enum jump_kind {
-    TO_ITEM,  /* within the region */
-    TO_OP,    /* leave, to an operation of the page */
-    TO_PC,    /* leave, to a byte offset from the page's address */
-    TO_SLOW,  /* the stub of a memory access */
-    TO_LEAVE, /* the epilogue; RAX is set */
+    TO_ITEM,   /* within the region */
+    TO_OP,     /* leave, to an operation of the page */
+    TO_ITSELF, /* leave, the interpreter has to do this one */
+    TO_PC,     /* leave, to a byte offset from the page's address */
+    TO_SLOW,   /* the stub of a memory access */
+    TO_LEAVE,  /* the epilogue; RAX is set */
+    TO_CHAIN,  /* another region, for the address in RAX */
 };
 
 struct jump {

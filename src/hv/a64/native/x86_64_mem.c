@@ -342,7 +342,7 @@ static bool emit_ordered(struct region *r, const struct a64_op *op,
     if (log != 0) {
         emit8(&r->e, 0xa8); /* test al, imm */
         emit8(&r->e, (1u << log) - 1);
-        x86_jump_from(r, TO_OP, jcc(&r->e, CC_NE), x86_slot(r));
+        x86_jump_from(r, TO_ITSELF, jcc(&r->e, CC_NE), x86_slot(r));
     }
     slow = probe(r, 1u << log, is_store, op);
     slow->flags |= A64_MEM_ALIGNED;

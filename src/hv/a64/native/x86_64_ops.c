@@ -46,8 +46,7 @@ void x86_leave_to_rax(struct region *r)
 {
     op_rm(&r->e, true, 0x89, RAX, RBX, AT(pc));
     x86_write_back(r);
-    mov_ri(&r->e, RAX, (uintptr_t)A64_NATIVE_JUMP);
-    x86_jump_from(r, TO_LEAVE, jmp(&r->e), 0);
+    x86_jump_from(r, TO_CHAIN, jmp(&r->e), 0);
 }
 
 /* ---- flags ---- */
@@ -843,7 +842,7 @@ void x86_need_fp(struct region *r)
 {
     r->flags = IN_MEMORY;
     cmp_m8i(&r->e, RBX, AT(fp_on), 0);
-    x86_jump_from(r, TO_OP, jcc(&r->e, CC_E), x86_slot(r));
+    x86_jump_from(r, TO_ITSELF, jcc(&r->e, CC_E), x86_slot(r));
 }
 
 static void call(struct region *r, const struct a64_op *op)
@@ -936,7 +935,7 @@ static bool emit_system(struct region *r, const struct a64_op *op,
     case A64_OP_MRS_EL1:
         cmp_m8i(e, RBX, AT(el), 0);
         r->flags = IN_MEMORY;
-        x86_jump_from(r, TO_OP, jcc(e, CC_E), x86_slot(r));
+        x86_jump_from(r, TO_ITSELF, jcc(e, CC_E), x86_slot(r));
         /* fallthrough */
     case A64_OP_MRS_EL0:
         op_rm(e, true, 0x8b, RAX, RBX, op->imm);
