@@ -22,9 +22,9 @@ static const char resume_help[] =
 static const char stop_help[] =
     "Usage: lull stop NAME [--timeout SECONDS]\n"
     "\n"
-    "Asks the guest to power off, where the machine has a power key, and ends\n"
-    "the VM when it has none or the guest has not obeyed in time. `lull run`\n"
-    "then exits with 0.\n"
+    "Presses the guest's power key, and ends the VM when the guest does not\n"
+    "listen to it or has not powered off in time. `lull run` then exits with\n"
+    "0.\n"
     "\n"
     "  --timeout SECONDS  how long to wait for the guest (10)\n";
 

@@ -14,7 +14,8 @@
 
 #include "gic.h"
 
-enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2 };
+enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2, PHANDLE_GPIO = 3 };
+enum { KEY_POWER = 116, GPIO_ACTIVE_HIGH = 0 }; /* as the bindings number */
 enum { GIC_SPI = 0, GIC_PPI = 1, IRQ_LEVEL_HIGH = 4 };
 
 struct tree {
@@ -200,7 +201,7 @@ static void interrupt_controller(struct tree *t, const struct fdt_machine *m)
     end(t);
 }
 
-/* The bus clock that the two PrimeCells name as theirs. */
+/* The bus clock that the three PrimeCells name as theirs. */
 static void clock_24mhz(struct tree *t)
 {
     begin(t, "apb-pclk");
@@ -239,6 +240,35 @@ static void rtc(struct tree *t)
     end(t);
 }
 
+static void gpio(struct tree *t)
+{
+    static const char compatible[] = "arm,pl061\0arm,primecell";
+
+    begin_at(t, "pl061", FDT_GPIO_GPA);
+    bytes(t, "compatible", compatible, sizeof(compatible));
+    region(t, FDT_GPIO_GPA, 0x1000);
+    spi(t, FDT_GPIO_SPI);
+    flag(t, "gpio-controller");
+    cell(t, "#gpio-cells", 2);
+    cell(t, "clocks", PHANDLE_CLOCK);
+    string(t, "clock-names", "apb_pclk");
+    cell(t, "phandle", PHANDLE_GPIO);
+    end(t);
+}
+
+static void power_key(struct tree *t)
+{
+    begin(t, "gpio-keys");
+    string(t, "compatible", "gpio-keys");
+    begin(t, "poweroff");
+    string(t, "label", "GPIO Key Poweroff");
+    cell(t, "linux,code", KEY_POWER);
+    cells(t, "gpios",
+          (uint32_t[]){PHANDLE_GPIO, FDT_POWER_KEY, GPIO_ACTIVE_HIGH}, 3);
+    end(t);
+    end(t);
+}
+
 static void virtio(struct tree *t, const struct fdt_virtio *window)
 {
     begin_at(t, "virtio_mmio", window->gpa);
@@ -269,6 +299,8 @@ static void root(struct tree *t, const struct fdt_machine *m)
     clock_24mhz(t);
     uart(t);
     rtc(t);
+    gpio(t);
+    power_key(t);
     for (i = 0; i < m->virtio_count; i++)
         virtio(t, &m->virtio[i]);
     end(t);

@@ -12,7 +12,10 @@
 
 #define FDT_UART_GPA 0x09000000ULL
 #define FDT_RTC_GPA 0x09010000ULL
-enum { FDT_UART_SPI = 1, FDT_RTC_SPI = 2 };
+#define FDT_GPIO_GPA 0x09030000ULL
+enum { FDT_UART_SPI = 1, FDT_RTC_SPI = 2, FDT_GPIO_SPI = 7 };
+/* The line of the GPIO controller with the power key. */
+enum { FDT_POWER_KEY = 3 };
 
 /* A virtio-mmio window with a device in it. */
 struct fdt_virtio {

@@ -77,6 +77,10 @@ START_TEST(machine_as_virt)
                       cell("/intc@8000000", "phandle", 0));
     ck_assert_uint_eq(cell("/pl011@9000000", "interrupts", 1), FDT_UART_SPI);
     ck_assert_uint_eq(cell("/pl031@9010000", "interrupts", 1), FDT_RTC_SPI);
+    ck_assert_uint_eq(cell("/pl061@9030000", "interrupts", 1), FDT_GPIO_SPI);
+    ck_assert_uint_eq(cell("/gpio-keys/poweroff", "gpios", 0),
+                      cell("/pl061@9030000", "phandle", 0));
+    ck_assert_uint_eq(cell("/gpio-keys/poweroff", "gpios", 1), FDT_POWER_KEY);
     ck_assert_uint_eq(cell("/pl011@9000000", "clocks", 0),
                       cell("/apb-pclk", "phandle", 0));
     /* PPI 27 is number 11 of its kind, third in the list, active high */

@@ -25,6 +25,7 @@
 #include "lull/loop.h"
 #include "lull/pl011.h"
 #include "lull/pl031.h"
+#include "lull/pl061.h"
 #include "lull/ram.h"
 #include "lull/virtio.h"
 #include "lull/vm.h"
@@ -141,6 +142,7 @@ struct lull_vm {
     struct panic_watch *panic_watch; /* between UART and console */
     struct lull_pl011 *uart;
     struct lull_pl031 *rtc;
+    struct lull_pl061 *gpio; /* the power key is on it */
     struct slots *slots; /* the virtio devices */
     struct control *control;
 
@@ -189,6 +191,8 @@ void vm_guest_reset(struct lull_vm *vm);
 void vm_pause(struct lull_vm *vm);
 void vm_resume(struct lull_vm *vm);
 void vm_reset(struct lull_vm *vm, bool by_guest);
+/* Press the power key. False: the guest does not listen to it. */
+bool vm_power_key(struct lull_vm *vm);
 
 /* ---- policy.c --------------------------------------------------------------
  */

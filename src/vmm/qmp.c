@@ -133,9 +133,11 @@ static json_t *do_cont(struct lull_vm *vm, const json_t *arguments,
 static json_t *do_powerdown(struct lull_vm *vm, const json_t *arguments,
                             struct refusal *refusal)
 {
+    if (vm_power_key(vm))
+        return nothing();
     refusal->class = "GenericError";
     snprintf(refusal->text, sizeof(refusal->text),
-             "unsupported: this machine has no power key; power off from "
+             "the guest does not listen to its power key; power off from "
              "within the guest, or use quit");
     return NULL;
 }

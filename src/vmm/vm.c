@@ -297,6 +297,7 @@ static void vm_reset_devices(struct lull_vm *vm)
 {
     lull_pl011_reset(vm->uart);
     lull_pl031_reset(vm->rtc);
+    lull_pl061_reset(vm->gpio);
     gic_reset(vm->gic);
 }
 
@@ -335,6 +336,11 @@ void vm_reset(struct lull_vm *vm, bool by_guest)
         vm->control, "RESET",
         json_pack("{s:b,s:s}", "guest", by_guest, "reason",
                   by_guest ? "guest-reset" : "host-qmp-system-reset"));
+}
+
+bool vm_power_key(struct lull_vm *vm)
+{
+    return lull_pl061_press(vm->gpio, FDT_POWER_KEY);
 }
 
 /* ---- PSCI's view of the machine ---------------------------------------------
@@ -548,6 +554,10 @@ static bool vm_devices_new(struct lull_vm *vm, struct why *why)
     vm->rtc = lull_pl031_new(&rtc);
     if (vm->rtc == NULL)
         return because(why, "no real-time clock: %s", strerror(errno));
+    vm->gpio = lull_pl061_new(&(struct lull_pl061_config){
+        FDT_GPIO_GPA, spi(vm, FDT_GPIO_SPI), vm->loop});
+    if (vm->gpio == NULL)
+        return because(why, "no power key: %s", strerror(errno));
     vm->slots =
         slots_new(&vm->config,
                   &(struct slots_host){&vm->ram, vm->loop, spi_line, vm}, why);
@@ -557,10 +567,9 @@ static bool vm_devices_new(struct lull_vm *vm, struct why *why)
 static bool vm_bus_new(struct lull_vm *vm, struct why *why)
 {
     const struct lull_mmio *windows[] = {
-        gic_distributor(vm->gic),
-        gic_redistributors(vm->gic),
-        lull_pl011_mmio(vm->uart),
-        lull_pl031_mmio(vm->rtc),
+        gic_distributor(vm->gic),  gic_redistributors(vm->gic),
+        lull_pl011_mmio(vm->uart), lull_pl031_mmio(vm->rtc),
+        lull_pl061_mmio(vm->gpio),
     };
     unsigned i;
 
@@ -697,6 +706,7 @@ static void vm_free_devices(struct lull_vm *vm)
         lull_pl011_free(vm->uart);
     if (vm->rtc != NULL)
         lull_pl031_free(vm->rtc);
+    lull_pl061_free(vm->gpio);
     if (vm->console != NULL)
         lull_console_free(vm->console);
     panic_watch_free(vm->panic_watch);
