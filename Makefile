@@ -4,13 +4,14 @@
 #   make demo     install what is missing, build, boot a guest, measure it
 #   make test     install what is missing, build, run every test
 #   make model    let SPIN search a model of the parking protocol
+#   make test-qemu  QEMU with -accel hvf on our framework, built and tested
 #   make bench    Lull and its peers on the same guest, side by side
 
 BUILD ?= build
 MESON_OPTIONS ?=
 
 .PHONY: all demo test model asan tsan fuzz fmt lint bench install clean \
-	bootstrap guest
+	bootstrap guest test-qemu
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -37,6 +38,12 @@ test: bootstrap guest
 
 model: bootstrap
 	@tests/model/run
+
+# QEMU's HVF accelerator on our framework. The first build takes minutes and
+# is kept, so this is no part of `make test`.
+test-qemu: guest all
+	@scripts/rebuild-qemu.sh --variant all >/dev/null
+	@qemu/check test
 
 # Units and bare-metal guests under a sanitizer; booting Linux under one takes
 # too long.

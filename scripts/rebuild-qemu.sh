@@ -243,7 +243,8 @@ apply() {
 }
 
 
-patch_variant() {
+# The patches of a variant, and a number that changes with them.
+series_of() {
     name=$1
     v=$patches/variants
     series=
@@ -259,9 +260,22 @@ patch_variant() {
         ;;
     ours) series="$series $(ls "$patches"/ours/*.patch)" ;;
     esac
-    # The same patches in the same order as last time: nothing to do.
     # shellcheck disable=SC2086 # a list of words, here and below
     want=$(cat $series /dev/null | cksum)
+}
+
+# Built before from the same patches, and no library is newer?
+is_built() {
+    [ "$(cat "$top/bin/$name.patches" 2>/dev/null)" = "$want" ] || return 1
+    [ -x "$top/bin/qemu-$name" ] || return 1
+    for library in $targets; do
+        [ -z "$(find "$lull_build/$library" \
+            -newer "$top/bin/qemu-$name")" ] || return 1
+    done
+}
+
+# A variant is a branch; files that do not change keep their time stamps.
+patch_variant() {
     if [ "$(git -C "$src" config "lull.$name.patches")" = "$want" ] &&
         git -C "$src" checkout -q "$name" 2>/dev/null; then
         return
@@ -321,10 +335,10 @@ libraries() {
 
 setup() {
     [ -f "$build/build.ninja" ] && return
-    for library in glib-2.0 libfdt slirp zlib pixman-1; do
-        [ $library = libfdt ] || pkg-config --exists $library ||
-            say "warning: pkg-config does not know $library"
-    done
+    # libfdt need not come with a .pc
+    pkg-config --exists glib-2.0 slirp zlib || die 1 "QEMU needs the" \
+        "development files of glib 2, slirp and zlib (Debian: libglib2.0-dev," \
+        "libslirp-dev, zlib1g-dev, and libfdt-dev)"
     set -- --target-list=aarch64-softmmu --without-default-features \
         --enable-system --disable-user --enable-hvf --disable-kvm \
         --disable-tcg --enable-slirp --enable-fdt=system --disable-docs \
@@ -353,6 +367,7 @@ compile() {
         die 6 "QEMU does not compile: $build/ninja.log"
     fi
     mkdir -p "$top/bin"
+    rm -f "$top/bin/$name.patches"
     if ! cp qemu-system-aarch64 "$top/bin/.new" ||
         ! mv "$top/bin/.new" "$top/bin/qemu-$name"; then
         die 3 "cannot write to $top/bin"
@@ -378,9 +393,15 @@ else
     meson_setup
     libraries
     for one in $variants; do
-        patch_variant "$one"
+        series_of "$one"
+        if is_built; then
+            echo "$top/bin/qemu-$name"
+            continue
+        fi
+        patch_variant
         setup
         compile "$one"
+        echo "$want" >"$top/bin/$name.patches"
     done
 fi
 say "run one with: PROGRAM -accel hvf -M virt,gic-version=3 -cpu host -smp 4" \
