@@ -337,9 +337,18 @@ static void net_send(void *host, const uint8_t *frame, size_t len)
     slirp_input(n->slirp, frame, (int)len);
 }
 
+/* What the guest sent may have been what the library waited for: an answer to
+ * its ARP, behind which packets were queued. It sends them on only when it is
+ * told that a poll is over; here is one in which nothing was ready. */
 static void net_sent(void *host)
 {
-    collect(host);
+    struct lull_user_net *n = host;
+
+    for (unsigned i = 0; i < n->set_count; i++)
+        n->set[i].revents = 0;
+    if (n->first == NULL)
+        slirp_pollfds_poll(n->slirp, 0, get_revents, n);
+    collect(n);
 }
 
 static void net_resume(void *host)

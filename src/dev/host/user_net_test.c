@@ -90,7 +90,25 @@ END_TEST
 /* ---- a guest by hand -----------------------------------------------------
  */
 
-static unsigned arps, refused;
+static unsigned arps, syns, refused;
+
+/* Nobody else is at 10.0.2.15: what was queued for it must follow at once. */
+static void answer_arp(void *opaque)
+{
+    static const uint8_t mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+    const struct lull_net *net = opaque;
+    uint8_t frame[42] = {
+        [12] = 8, [13] = 6, [15] = 1, [16] = 8, [18] = 6, [19] = 4, [21] = 2};
+
+    memset(frame, 0xff, 6);
+    memcpy(frame + 6, mac, 6);
+    memcpy(frame + 22, mac, 6);
+    memcpy(frame + 28, "\x0a\x00\x02\x0f", 4);
+    memset(frame + 32, 0xff, 6);
+    memcpy(frame + 38, "\x0a\x00\x02\x02", 4);
+    net->send(net->host, frame, sizeof(frame));
+    net->sent(net->host);
+}
 
 /* Refuses the first frame, and takes it when it is asked again. */
 static bool guest_receive(void *opaque, const uint8_t *frame, size_t len)
@@ -105,6 +123,12 @@ static bool guest_receive(void *opaque, const uint8_t *frame, size_t len)
     if (len >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 1 &&
         memcmp(frame + 38, "\x0a\x00\x02\x0f", 4) == 0) {
         arps++;
+        ck_assert(lull_loop_post(loop, answer_arp, opaque));
+    }
+    /* TCP to port 22 */
+    if (len >= 54 && frame[12] == 8 && frame[13] == 0 && frame[23] == 6 &&
+        frame[37] == 22) {
+        syns++;
         lull_loop_quit(loop);
     }
     return true;
@@ -129,9 +153,10 @@ START_TEST(somebody_knocks)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)port);
     connect(s, (struct sockaddr *)&address, sizeof(address));
-    arps = refused = 0;
+    arps = syns = refused = 0;
     lull_loop_run(loop);
     ck_assert_uint_eq(arps, 1);
+    ck_assert_uint_eq(syns, 1);
     ck_assert_uint_gt(refused, 1);
     close(s);
     lull_user_net_free(n);
