@@ -334,6 +334,10 @@ libraries() {
 }
 
 setup() {
+    # meson remembers where it found the libraries; other ones, a new build.
+    if [ "$(cat "$build/lull-build" 2>/dev/null)" != "$lull_build" ]; then
+        rm -rf "$build"
+    fi
     [ -f "$build/build.ninja" ] && return
     # libfdt need not come with a .pc
     pkg-config --exists glib-2.0 slirp zlib || die 1 "QEMU needs the" \
@@ -356,6 +360,7 @@ setup() {
         grep -iE 'error|not found' configure.log | tail -5 >&2
         die 6 "QEMU does not configure: $build/configure.log"
     fi
+    echo "$lull_build" >lull-build
 }
 
 compile() {
@@ -385,6 +390,7 @@ compile() {
 if [ $quick = yes ]; then
     [ -f "$build/build.ninja" ] || die 1 "nothing to rebuild: run it without" \
         "quick first"
+    lull_build=$(cat "$build/lull-build")
     meson_setup
     libraries
     compile "$(git -C "$src" rev-parse --abbrev-ref HEAD)"
