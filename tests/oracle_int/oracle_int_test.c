@@ -11,16 +11,14 @@
  * ORACLE_CASES sets the number of cases a class (default 150), ORACLE_SEED the
  * random seed.
  */
-#include <Hypervisor/Hypervisor.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "case.h"
+#include "el0.h"
 #include "words.h"
 
 static void random_case(struct oracle_case *o, unsigned kind)
@@ -56,78 +54,16 @@ static void random_case(struct oracle_case *o, unsigned kind)
 
 /* ---- this side ---- */
 
-/* Guest physical and virtual are the same: one page each for code, data,
- * vectors and tables. EL0 runs the instruction; every exception, the SVC
- * behind the slot too, goes to a vector that is an HVC. */
-enum {
-    TABLES = 0x40000000,
-    VECTORS = 0x40001000,
-};
-
-static uint8_t *code, *data, *vectors;
-static hv_vcpu_t vcpu;
-static hv_vcpu_exit_t *vexit;
-
-static void check_hv(hv_return_t ret, const char *what)
-{
-    if (ret != HV_SUCCESS) {
-        fprintf(stderr, "%s: %#x\n", what, (unsigned)ret);
-        exit(1);
-    }
-}
-#define HV(call) check_hv(call, #call)
-
-static uint8_t *map(uint64_t ipa, size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (p == MAP_FAILED) {
-        perror("mmap");
-        exit(1);
-    }
-    HV(hv_vm_map(p, ipa, size,
-                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
-    return p;
-}
-
+/* An SVC both ways behind the slot, and something for LDR (literal). */
 static void set_up(void)
 {
-    uint64_t *tables;
+    const uint32_t svc = 0xd4000001;
 
-    HV(hv_vm_create(NULL));
-    code = map(ORACLE_CODE, 0x4000);
-    data = map(ORACLE_DATA, 0x4000);
-    vectors = map(TABLES, 0x4000) + (VECTORS - TABLES);
-    /* a level 1 table of blocks, AF set: one for EL0 to do everything in, one
-     * for EL1, which may not execute what EL0 can write */
-    tables = (uint64_t *)(vectors - (VECTORS - TABLES));
-    tables[0] = 0 | 0x741;
-    tables[1] = TABLES | 0x701;
-    HV(hv_vcpu_create(&vcpu, &vexit, NULL));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TTBR0_EL1, TABLES));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TCR_EL1,
-                           25 | 1ULL << 8 | 1ULL << 10 | 1ULL << 23 |
-                               2ULL << 32));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_MAIR_EL1, 0xff));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_CPACR_EL1, 3 << 20));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_VBAR_EL1, VECTORS));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1, 0x30d00801 | 1 << 28));
-    for (unsigned i = 0; i < 16; i++)
-        memcpy(vectors + 0x80 * i, &(uint32_t){0xd4000002}, 4);
+    el0_set_up(0x4000);
     for (unsigned i = 1; i < 3; i++)
-        memcpy(code + 0x800 + 4 * i, &(uint32_t){0xd4000001}, 4);
+        memcpy(code + 0x800 + 4 * i, &svc, 4);
     for (unsigned i = 0; i < 256; i++)
         code[ORACLE_LITERALS - ORACLE_CODE + i] = oracle_literal(i);
-}
-
-/* New code at the slot: the host's way of an IC is to map the page anew. */
-static void set_slot(uint32_t insn)
-{
-    memcpy(code + 0x800, &insn, 4);
-    HV(hv_vm_unmap(ORACLE_CODE, 0x4000));
-    HV(hv_vm_map(code, ORACLE_CODE, 0x4000,
-                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
 }
 
 static void run_here(struct oracle_case *o)
@@ -136,7 +72,8 @@ static void run_here(struct oracle_case *o)
     uint64_t value, esr;
 
     memcpy(data, o->data, ORACLE_DATA_BYTES);
-    set_slot(o->insn);
+    memcpy(code + 0x800, &o->insn, 4);
+    el0_sync_code();
     for (unsigned i = 0; i < 31; i++)
         HV(hv_vcpu_set_reg(vcpu, HV_REG_X0 + i, o->x[i]));
     for (unsigned i = 0; i < 32; i++) {

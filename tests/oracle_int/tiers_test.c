@@ -11,24 +11,20 @@
  * TIERS_PROGRAMS sets how many (default 250), TIERS_SEED the seed. Where there
  * is no compiler for the host, both are the interpreter, and pass.
  */
-#include <Hypervisor/Hypervisor.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "case.h"
+#include "el0.h"
 #include "words.h"
 
 enum {
     CODE = ORACLE_CODE,
     DATA = ORACLE_DATA,
     DATA_BYTES = 0x8000,
-    TABLES = 0x40000000,
-    VECTORS = 0x40001000,
     NOWHERE = 0x08000000,
     ROUNDS = 2000,
     MAX_WORDS = 60,
@@ -42,58 +38,6 @@ struct result {
     uint64_t data_hash, v_hash;
     uint64_t off_esr, off_elr; /* of a second run, with FP disabled */
 };
-
-static uint8_t *code, *data;
-static hv_vcpu_t vcpu;
-static hv_vcpu_exit_t *vexit;
-
-static void check_hv(hv_return_t ret, const char *what)
-{
-    if (ret != HV_SUCCESS) {
-        fprintf(stderr, "%s: %#x\n", what, (unsigned)ret);
-        exit(1);
-    }
-}
-#define HV(call) check_hv(call, #call)
-
-static uint8_t *map(uint64_t ipa, size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (p == MAP_FAILED) {
-        perror("mmap");
-        exit(1);
-    }
-    HV(hv_vm_map(p, ipa, size,
-                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
-    return p;
-}
-
-static void set_up(void)
-{
-    uint8_t *tables;
-
-    HV(hv_vm_create(NULL));
-    code = map(CODE, 0x4000);
-    data = map(DATA, DATA_BYTES);
-    tables = map(TABLES, 0x4000);
-    /* blocks: what EL0 may do anything with, and EL1's */
-    ((uint64_t *)tables)[0] = 0 | 0x741;
-    ((uint64_t *)tables)[1] = TABLES | 0x701;
-    for (unsigned i = 0; i < 16; i++)
-        memcpy(tables + VECTORS - TABLES + 0x80 * i, &(uint32_t){0xd4000002},
-               4);
-    HV(hv_vcpu_create(&vcpu, &vexit, NULL));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TTBR0_EL1, TABLES));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_TCR_EL1,
-                           25 | 1ULL << 8 | 1ULL << 10 | 1ULL << 23 |
-                               2ULL << 32));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_MAIR_EL1, 0xff));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_CPACR_EL1, 3 << 20));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_VBAR_EL1, VECTORS));
-    HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1, 0x30d00801 | 1 << 28));
-}
 
 /* ---- programs ---- */
 
@@ -225,14 +169,6 @@ static int answer(struct result *r)
     return 1;
 }
 
-/* New code where old code ran: the host's way of an IC is to map it anew. */
-static void sync_code(void)
-{
-    HV(hv_vm_unmap(CODE, 0x4000));
-    HV(hv_vm_map(code, CODE, 0x4000,
-                 HV_MEMORY_READ | HV_MEMORY_WRITE | HV_MEMORY_EXEC));
-}
-
 static void run_once(struct result *r, uint64_t seed)
 {
     memset(r, 0, sizeof(*r));
@@ -258,7 +194,7 @@ static void run_program(struct result *r, uint64_t seed)
     for (unsigned tries = 0; tries < 2 * MAX_WORDS; tries++) {
         uint64_t left;
 
-        sync_code();
+        el0_sync_code();
         run_once(r, seed);
         HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + R_COUNT, &left));
         if (left < ROUNDS - 100 || r->esr >> 26 == 0x15 ||
@@ -306,7 +242,7 @@ static void child(int fd, const char *native, unsigned long programs,
                   unsigned long seed)
 {
     setenv("LULL_NATIVE", native, 1);
-    set_up();
+    el0_set_up(DATA_BYTES);
     for (unsigned long i = 0; i < programs; i++) {
         struct result r;
 
