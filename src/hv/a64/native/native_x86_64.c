@@ -486,9 +486,11 @@ static void install(struct region *r, uint8_t *entry)
     struct a64_code_page *page = r->page;
     struct a64_op *op = &page->op[r->first];
 
-    page->native->entry[r->first] =
-        (a64_native_fn *)(arena.run + (entry - arena.write));
     page->native->opcode[r->first] = (uint16_t)r->item[0].opcode;
+    /* release: native code looks here without the handler in between */
+    __atomic_store_n(&page->native->entry[r->first],
+                     (a64_native_fn *)(arena.run + (entry - arena.write)),
+                     __ATOMIC_RELEASE);
     __atomic_store_n(&op->handler, a64_handlers[A64_OP_NATIVE],
                      __ATOMIC_RELEASE);
     arena.used = (size_t)(r->e.at - arena.write + 15) & ~(size_t)15;
@@ -527,7 +529,8 @@ void a64_native_sample(struct a64_cpu *cpu, struct a64_op *op)
     if (pthread_mutex_trylock(&arena.lock) != 0)
         return;
     if (page->native == NULL)
-        page->native = calloc(1, sizeof(*page->native));
+        __atomic_store_n(&page->native, calloc(1, sizeof(*page->native)),
+                         __ATOMIC_RELEASE);
     if (page->native != NULL) {
         heat = atomic_load_explicit(&page->native->heat[slot],
                                     memory_order_relaxed);
