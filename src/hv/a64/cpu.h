@@ -187,6 +187,7 @@ struct a64_cpu {
     uint64_t exec_ticks;
     uint32_t poll_left;     /* interpreter's budget, saved across calls */
     uint64_t native_buf[4]; /* data of a native region's slow access */
+    uint32_t native_draws;  /* samples since the guest was entered */
 
     /* private to tlb.c */
     uint64_t ctx_of[2][A64_REGIMES]; /* [va<63>][regime] for this ASID */

@@ -48,6 +48,7 @@ void a64_run(struct a64_cpu *cpu)
     /* The VMM may have changed any register and any mapping. */
     cpu->excl_host = NULL;
     cpu->page_ops = NULL;
+    cpu->native_draws = 0;
     a64_guest_enter(cpu);
     a64_fp_enter(cpu);
     a64_interp(cpu);

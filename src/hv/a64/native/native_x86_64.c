@@ -32,6 +32,10 @@ enum {
      * region loops. */
     MIN_OPS = 4,
     HOT = 3, /* draws; one is 256 taken branches on average */
+    /* Draws before the first that counts in a stay in the guest: a tick of an
+     * idle guest is shorter, and code that runs a few times a second is
+     * cheaper interpreted, being smaller, than compiled and cold. */
+    WARM = 4,
     NEVER = 255,
     REGION_BYTES = 64 << 10,
 };
@@ -521,6 +525,10 @@ void a64_native_sample(struct a64_cpu *cpu, struct a64_op *op)
     unsigned slot = (unsigned)(op - page->op);
     unsigned heat;
 
+    if (cpu->native_draws < WARM) {
+        cpu->native_draws++;
+        return;
+    }
     if (arena.write == NULL || cpu->debug_on || slot >= A64_PAGE_OPS ||
         page == cpu->step_page ||
         __atomic_load_n(&op->handler, __ATOMIC_RELAXED) ==
