@@ -143,7 +143,7 @@ struct lull_vm {
     struct lull_pl011 *uart;
     struct lull_pl031 *rtc;
     struct lull_pl061 *gpio; /* the power key is on it */
-    struct slots *slots; /* the virtio devices */
+    struct slots *slots;     /* the virtio devices */
     struct control *control;
 
     /* Bytes wake the loop: an end, a reset or a panic was noted. Written
