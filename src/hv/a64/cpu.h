@@ -196,7 +196,6 @@ struct a64_cpu {
 
     struct a64_vm *vm;
     unsigned id;
-    void *api;                       /* the API layer's record of this vCPU */
     struct a64_code_page *step_page; /* debug.c and code.c */
 
     /* statistics, own thread writes, anyone reads (relaxed) */

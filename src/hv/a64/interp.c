@@ -365,7 +365,7 @@ static inline uint64_t op_pc(const struct a64_cpu *cpu, const struct a64_op *op)
         if (LULL_UNLIKELY(!cpu->fp_on))                                        \
             goto fp_trap;                                                      \
     } while (0)
-#define LOADV(bits, field, address, writeback)                                 \
+#define LOADV(bits, address, writeback)                                        \
     {                                                                          \
         uint64_t va;                                                           \
         uint##bits##_t value;                                                  \
@@ -377,7 +377,7 @@ static inline uint64_t op_pc(const struct a64_cpu *cpu, const struct a64_op *op)
         cpu->v[op->rd].d[1] = 0;                                               \
         NEXT;                                                                  \
     }
-#define STOREV(bits, field, address, writeback)                                \
+#define STOREV(bits, address, writeback)                                       \
     {                                                                          \
         uint64_t va;                                                           \
         NEED_FP;                                                               \
@@ -408,14 +408,14 @@ static inline uint64_t op_pc(const struct a64_cpu *cpu, const struct a64_op *op)
 #define STRH_BODY(a, wb) STOREX(16, a, wb)
 #define STRW_BODY(a, wb) STOREX(32, a, wb)
 #define STRX_BODY(a, wb) STOREX(64, a, wb)
-#define LDRVB_BODY(a, wb) LOADV(8, b, a, wb)
-#define LDRVH_BODY(a, wb) LOADV(16, h, a, wb)
-#define LDRVS_BODY(a, wb) LOADV(32, s, a, wb)
-#define LDRVD_BODY(a, wb) LOADV(64, d, a, wb)
-#define STRVB_BODY(a, wb) STOREV(8, b, a, wb)
-#define STRVH_BODY(a, wb) STOREV(16, h, a, wb)
-#define STRVS_BODY(a, wb) STOREV(32, s, a, wb)
-#define STRVD_BODY(a, wb) STOREV(64, d, a, wb)
+#define LDRVB_BODY(a, wb) LOADV(8, a, wb)
+#define LDRVH_BODY(a, wb) LOADV(16, a, wb)
+#define LDRVS_BODY(a, wb) LOADV(32, a, wb)
+#define LDRVD_BODY(a, wb) LOADV(64, a, wb)
+#define STRVB_BODY(a, wb) STOREV(8, a, wb)
+#define STRVH_BODY(a, wb) STOREV(16, a, wb)
+#define STRVS_BODY(a, wb) STOREV(32, a, wb)
+#define STRVD_BODY(a, wb) STOREV(64, a, wb)
 #define LDRVQ_BODY(a, wb)                                                      \
     {                                                                          \
         uint64_t va, v0, v1;                                                   \
@@ -881,9 +881,8 @@ trapped:
     {
         uint64_t pc = PC();
 
-        /* a64_dsb may serve other vCPUs' invalidations while it waits, and
-         * then this code page may be gone: find it again */
-        atomic_thread_fence(memory_order_seq_cst);
+        /* a64_dsb is the fence. It may serve other vCPUs' invalidations while
+         * it waits, and then this code page may be gone: find it again */
         cpu->pc = pc;
         a64_dsb(cpu);
         GOTO_PC(pc + 4);

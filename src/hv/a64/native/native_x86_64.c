@@ -178,13 +178,6 @@ void a64_native_free(struct a64_vm *vm)
 
 /* ---- leaving and staying ---- */
 
-void x86_write_back(struct region *r)
-{
-    for (unsigned g = 0; g < A64_NR_X; g++)
-        if (r->host[g] >= 0 && r->dirty[g])
-            op_rm(&r->e, true, 0x89, (unsigned)r->host[g], RBX, AT_X(g));
-}
-
 static bool caller_saved(unsigned reg)
 {
     for (unsigned i = 0; i < POOL_SAVED; i++)
@@ -193,11 +186,11 @@ static bool caller_saved(unsigned reg)
     return true;
 }
 
-void x86_save(struct region *r)
+void x86_write_back(struct region *r, bool all)
 {
     for (unsigned g = 0; g < A64_NR_X; g++)
         if (r->host[g] >= 0 && r->dirty[g] &&
-            caller_saved((unsigned)r->host[g]))
+            (all || caller_saved((unsigned)r->host[g])))
             op_rm(&r->e, true, 0x89, (unsigned)r->host[g], RBX, AT_X(g));
 }
 
@@ -373,7 +366,7 @@ static void exit_to_op(struct region *r, int32_t where)
     struct emit *e = &r->e;
     uint8_t *spent = NULL, *cold = NULL;
 
-    x86_write_back(r);
+    x86_write_back(r, true);
     if (!(where >> 16)) {
         op_rm(e, false, 0x83, 5, RBX, AT(poll_left));
         emit8(e, 1);
@@ -398,7 +391,7 @@ static void exit_to_op(struct region *r, int32_t where)
 
 static void exit_to_itself(struct region *r, int32_t slot)
 {
-    x86_write_back(r);
+    x86_write_back(r, true);
     mov_ri(&r->e, RAX, (uintptr_t)&r->page->op[slot] | A64_NATIVE_ITSELF);
     x86_jump_from(r, TO_LEAVE, jmp(&r->e), 0);
 }

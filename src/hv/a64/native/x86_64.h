@@ -137,13 +137,10 @@ static inline int x86_item_of(const struct region *r, int32_t slot)
 /* A jump to be resolved when the region is complete. */
 void x86_jump_from(struct region *r, enum jump_kind kind, uint8_t *from,
                    int32_t where);
-/* Written registers to the vCPU; the vCPU's to registers: all, or those that
- * a call destroys. */
-void x86_write_back(struct region *r);
+/* Written registers to the vCPU, and the vCPU's to registers: all, or those
+ * that a call destroys. */
+void x86_write_back(struct region *r, bool all);
 void x86_reload(struct region *r, bool all);
-
-/* Those of write_back that a call destroys. */
-void x86_save(struct region *r);
 
 /* ---- x86_64_ops.c ---- */
 

@@ -244,7 +244,7 @@ void x86_slow_path(struct region *r, struct slow *slow)
     struct emit *e = &r->e;
     uintptr_t fn = slow->store ? (uintptr_t)a64_store : (uintptr_t)a64_load;
 
-    x86_write_back(r);
+    x86_write_back(r, true);
     if (slow->store)
         finish_store(r, slow, op, RBX, AT(native_buf));
     op_rm(e, true, 0x8b, RDX, RBX, AT(page_va));

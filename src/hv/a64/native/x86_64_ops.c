@@ -45,7 +45,7 @@ static void go_pc(struct region *r, int cc, int32_t offset)
 void x86_leave_to_rax(struct region *r)
 {
     op_rm(&r->e, true, 0x89, RAX, RBX, AT(pc));
-    x86_write_back(r);
+    x86_write_back(r, true);
     x86_jump_from(r, TO_CHAIN, jmp(&r->e), 0);
 }
 
@@ -872,10 +872,7 @@ static bool plain_call(struct region *r, const struct a64_op *op, bool fp)
 
     if (fp)
         x86_need_fp(r);
-    if (general)
-        x86_write_back(r);
-    else
-        x86_save(r);
+    x86_write_back(r, general);
     call(r, op);
     x86_reload(r, general);
     return true;
@@ -891,7 +888,7 @@ static bool trap_call(struct region *r, const struct a64_op *op, bool fp)
         return false;
     if (fp)
         x86_need_fp(r);
-    x86_write_back(r);
+    x86_write_back(r, true);
     x86_page_plus(r, RAX, byte_offset(r));
     op_rm(e, true, 0x89, RAX, RBX, AT(pc));
     call(r, op);
