@@ -9,6 +9,7 @@
 #include "relax.h"
 #include "rung.h"
 #include "stats.h"
+#include "trace.h"
 #include "word.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct idle_vcpu {
     uint64_t backstop_ns;
     uint32_t fault_early_percent;
     uint64_t fault_late_ns;
+    trace_slot trace; /* NULL while nobody records */
 
     /* The policy to be adopted at the next CONFIG. */
     pthread_mutex_t policy_lock;
@@ -138,12 +140,22 @@ void idle_set_policy(struct idle_vcpu *iv, const struct idle_policy *policy)
         park_wake(&iv->park, &iv->word);
 }
 
+static void note_policy(struct idle_vcpu *iv)
+{
+    struct idle_trace_vcpu *trace =
+        atomic_load_explicit(&iv->trace, memory_order_acquire);
+
+    if (trace)
+        trace_policy(trace, idle_now_ns(), &iv->gov.policy);
+}
+
 static void adopt_policy(struct idle_vcpu *iv)
 {
     pthread_mutex_lock(&iv->policy_lock);
     gov_set_policy(&iv->gov, &iv->next_policy);
     iv->slept = false;
     pthread_mutex_unlock(&iv->policy_lock);
+    note_policy(iv);
 }
 
 /* The guest. */
@@ -170,6 +182,23 @@ uint32_t idle_enter(struct idle_vcpu *iv)
 
 /* The kick: publish, look, do the one thing the look calls for. */
 
+/* The time of a reason's first setting, for whoever asks about delays. */
+static void stamp(struct idle_vcpu *iv, enum idle_reason reason, uint32_t old)
+{
+    struct idle_trace_vcpu *trace =
+        atomic_load_explicit(&iv->trace, memory_order_acquire);
+    bool first = !(old & (WORD_ASKED | WORD_GUEST));
+    uint64_t now;
+
+    if (!first && !trace)
+        return;
+    now = idle_now_ns();
+    if (first)
+        count_set(&iv->kicked_ns, now);
+    if (trace)
+        trace_kick(trace, now, reason, old);
+}
+
 void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
 {
     uint32_t old = word_set(&iv->word, reason);
@@ -183,8 +212,7 @@ void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
                                   memory_order_relaxed);
         return;
     }
-    if (!(old & (WORD_ASKED | WORD_GUEST)))
-        count_set(&iv->kicked_ns, idle_now_ns());
+    stamp(iv, reason, old);
     if (old & WORD_PARKED) {
         IDLE_HOOK(IDLE_HOOK_KICK_WAKE);
         park_wake(&iv->park, &iv->word);
@@ -367,6 +395,7 @@ static uint64_t take_step(struct idle_vcpu *iv, const struct gov_step *step,
     uint64_t until = step->until_ns, ended;
     enum gov_end end;
 
+    TRACE_OWN(&iv->trace, IDLE_TRACE_STATE, now, until, state, 0);
     if (state == IDLE_STATE_POLL || state == IDLE_STATE_SPIN)
         end = watch(iv, until, mask);
     else if (step->act == GOV_SLEEP)
@@ -504,6 +533,9 @@ enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
             why = IDLE_WAKE_EARLY;
             break;
         }
+        if (!waited)
+            TRACE_OWN(&iv->trace, IDLE_TRACE_WAIT, now, deadline_ns, iv->wfi,
+                      0);
         now = take_step(iv, &step, now, wakeset | WORD_CONFIG);
         why = iv->lost ? IDLE_WAKE_BACKSTOP : IDLE_WAKE_KICK;
         waited = true;
@@ -514,6 +546,8 @@ enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
     *got = why == IDLE_WAKE_DEADLINE || why == IDLE_WAKE_EARLY
                ? 0
                : word_take(&iv->word, wakeset);
+    TRACE_OWN(&iv->trace, waited ? IDLE_TRACE_WAKE : IDLE_TRACE_PASS, now,
+              deadline_ns, why, *got);
     if (waited)
         note_idle(iv, why, *got, began, now, deadline_ns);
     else
@@ -523,8 +557,12 @@ enum idle_wake idle_wait(struct idle_vcpu *iv, uint64_t deadline_ns,
 
 void idle_pending(struct idle_vcpu *iv)
 {
+    uint64_t now = idle_now_ns();
+
     count_add(COUNTER(&iv->stats, entries) + IDLE_STATE_PENDING, 1);
-    gov_pending(&iv->gov, idle_now_ns());
+    TRACE_OWN(&iv->trace, IDLE_TRACE_PASS, now, IDLE_NO_DEADLINE,
+              IDLE_WAKE_PENDING, 0);
+    gov_pending(&iv->gov, now);
 }
 
 void idle_stray(struct idle_vcpu *iv)
@@ -550,6 +588,13 @@ void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out)
     out->forced_exits =
         atomic_load_explicit(&iv->forced_exits, memory_order_relaxed);
     out->cpu_ns = park_cpu_ns(&iv->park);
+}
+
+void idle_set_trace(struct idle_vcpu *iv, struct idle_trace *trace,
+                    unsigned vcpu)
+{
+    atomic_store_explicit(&iv->trace, trace ? trace_vcpu(trace, vcpu) : NULL,
+                          memory_order_release);
 }
 
 #ifdef IDLE_TEST
