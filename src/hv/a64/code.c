@@ -12,6 +12,7 @@
  * reached: everything is taken out of the table, every vCPU is made to leave
  * its code page (a broadcast, awaited), and only then are the pages freed.
  */
+#include "code_slab.h"
 #include "native/native.h"
 
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct a64_code_cache {
     struct a64_code_page *bucket[BUCKETS];
     struct a64_code_page *retired;
     size_t pages; /* in the table and retired */
+    struct a64_code_slab slab;
 };
 
 void a64_fn_anchor(void)
@@ -54,24 +56,25 @@ bool a64_code_init(struct a64_vm *vm)
         a64_interp_init();
     }
     pthread_mutex_init(&cache->lock, NULL);
+    a64_code_slab_init(&cache->slab);
     vm->code = cache;
     a64_native_init(vm); /* without it the interpreter does everything */
     return true;
 }
 
-static void page_free(struct a64_code_page *page)
+static void page_free(struct a64_code_cache *cache, struct a64_code_page *page)
 {
     pthread_mutex_destroy(&page->lock);
     free(page->native);
-    free(page);
+    a64_code_slab_give(&cache->slab, page);
 }
 
-static void list_free(struct a64_code_page *page)
+static void list_free(struct a64_code_cache *cache, struct a64_code_page *page)
 {
     while (page != NULL) {
         struct a64_code_page *next = page->next;
 
-        page_free(page);
+        page_free(cache, page);
         page = next;
     }
 }
@@ -83,18 +86,20 @@ void a64_code_free(struct a64_vm *vm)
     if (cache == NULL)
         return;
     for (size_t i = 0; i < BUCKETS; i++)
-        list_free(cache->bucket[i]);
-    list_free(cache->retired);
+        list_free(cache, cache->bucket[i]);
+    list_free(cache, cache->retired);
+    a64_code_slab_free(&cache->slab);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
     a64_native_free(vm);
     vm->code = NULL;
 }
 
-static struct a64_code_page *page_new(uint64_t ipa, const void *host,
+static struct a64_code_page *page_new(struct a64_code_cache *cache,
+                                      uint64_t ipa, const void *host,
                                       enum a64_opcode initial)
 {
-    struct a64_code_page *page = malloc(sizeof(*page));
+    struct a64_code_page *page = a64_code_slab_take(&cache->slab);
 
     if (page == NULL)
         return NULL;
@@ -148,7 +153,7 @@ static void evict(struct a64_cpu *cpu)
     a64_tlbi(cpu, tlbi_vmalle1is, 0);
     a64_dsb(cpu);
     cpu->page_ops = NULL;
-    list_free(doomed);
+    list_free(cache, doomed);
 }
 
 static struct a64_code_page *find(struct a64_code_cache *cache, uint64_t ipa,
@@ -180,7 +185,7 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
     pthread_mutex_lock(&cache->lock);
     page = find(cache, ipa, host);
     if (page == NULL) {
-        page = page_new(ipa, host, A64_OP_DECODE);
+        page = page_new(cache, ipa, host, A64_OP_DECODE);
         if (page != NULL) {
             struct a64_code_page **bucket = bucket_of(cache, ipa);
 
@@ -245,7 +250,8 @@ struct a64_code_page *a64_code_step(struct a64_cpu *cpu,
     struct a64_code_page *step = cpu->step_page;
 
     if (step == NULL) {
-        step = page_new(page->ipa, page->source, A64_OP_STEP_END);
+        step =
+            page_new(cpu->vm->code, page->ipa, page->source, A64_OP_STEP_END);
         if (step == NULL)
             return NULL;
         cpu->step_page = step;
@@ -264,7 +270,7 @@ struct a64_code_page *a64_code_step(struct a64_cpu *cpu,
 void a64_code_step_free(struct a64_cpu *cpu)
 {
     if (cpu->step_page != NULL)
-        page_free(cpu->step_page);
+        page_free(cpu->vm->code, cpu->step_page);
     cpu->step_page = NULL;
 }
 
