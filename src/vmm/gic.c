@@ -207,14 +207,12 @@ void gic_set_spi(struct gic *gic, unsigned intid, bool level)
 
 void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level)
 {
-    gic_cpuset kicks = 0;
-
     if (cpu >= gic->cpus || intid < GIC_PPI_BASE || intid >= GIC_SPI_BASE)
         return;
     gic_lock(gic);
     if (set_line(&gic->cpu[cpu].private_bank, intid, level))
-        kicks = gic_update(gic, cpu);
-    gic_unlock(gic, kicks);
+        gic_update(gic, cpu);
+    gic_unlock(gic, 0);
 }
 
 void gic_irq_line(void *gic, unsigned line, bool level)

@@ -60,7 +60,9 @@ void gic_reset(struct gic *gic);
 const struct lull_mmio *gic_distributor(const struct gic *gic);
 const struct lull_mmio *gic_redistributors(const struct gic *gic);
 
-/* Drive an input line. An interrupt that does not exist is ignored. */
+/* Drive an input line. An interrupt that does not exist is ignored. A PPI is
+ * for the vCPU's own thread to drive: it looks before it runs the guest or
+ * waits, so nobody is kicked. */
 void gic_set_spi(struct gic *gic, unsigned intid, bool level);
 void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level);
 

@@ -284,6 +284,7 @@ START_TEST(a_ppi_is_its_vcpus_own)
     enable(1, 27);
     enable(2, 27);
     gic_set_ppi(gic, 1, 27, true);
+    ck_assert_uint_eq(kicks[1], 0); /* who drives it is the vCPU itself */
     ck_assert(gic_pending(gic, 1));
     ck_assert(!gic_pending(gic, 2));
     ck_assert_uint_eq(get(2, IAR1), SPURIOUS);

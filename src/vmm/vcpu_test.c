@@ -117,13 +117,10 @@ hv_return_t hv_vcpu_set_reg(hv_vcpu_t id, hv_reg_t reg, uint64_t value)
     return HV_SUCCESS;
 }
 
-/* CNTV_CTL_EL0 is live, as the framework's. */
+/* CNTV_CTL_EL0 as it was written: no live ISTATUS, which nobody promises. */
 hv_return_t hv_vcpu_get_sys_reg(hv_vcpu_t id, hv_sys_reg_t reg, uint64_t *value)
 {
     *value = hv.sys_regs[reg];
-    if (reg == HV_SYS_REG_CNTV_CTL_EL0 && (*value & 1) &&
-        now_ticks() - hv.offset >= hv.sys_regs[HV_SYS_REG_CNTV_CVAL_EL0])
-        *value |= 4;
     return HV_SUCCESS;
 }
 
