@@ -1,34 +1,44 @@
 /*
  * The reference side of the instruction test: an arm64 Linux program that,
- * under qemu-aarch64, runs each case of a file once and writes what came out.
+ * under qemu-aarch64, runs programs of a few instructions.
+ *
+ * The file named by the argument is an array of cases, shared with the host.
+ * A count on standard input (32 bits) says how many at its start to run; each
+ * is replaced by its outcome, and one byte on standard output says done.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "case.h"
 
 void enter(void);
 extern const char page[], page_slot[], page_end[];
+extern const char exit_end[], exit_next[], exit_back[], exit_far[];
 
-static volatile uint64_t fault;
+static volatile uint64_t fault, fault_pc;
+static uint64_t end_pc;
 
-/* A faulting instruction is stepped over, and its registers saved as usual. */
+/* What faults ends the program, with its registers saved as usual. The thread
+ * pointer may be the program's here: nothing that uses it can be called. */
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
 
     (void)info;
-    fault = sig == SIGILL ? 2 : 1;
-    if (uc->uc_mcontext.pc != ORACLE_SLOT) {
-        fprintf(stderr, "runner: fault at %#llx, outside the slot\n",
-                (unsigned long long)uc->uc_mcontext.pc);
-        _Exit(1);
-    }
-    uc->uc_mcontext.pc = ORACLE_SLOT + 4;
+    fault = sig == SIGILL    ? ORACLE_UNDEFINED
+            : sig == SIGTRAP ? ORACLE_BREAK
+                             : ORACLE_ABORT;
+    fault_pc = uc->uc_mcontext.pc;
+    if (fault_pc < ORACLE_SLOT || fault_pc >= end_pc)
+        _exit(3);
+    uc->uc_mcontext.pc = end_pc;
 }
 
 static void *map(uint64_t at, size_t size)
@@ -43,41 +53,88 @@ static void *map(uint64_t at, size_t size)
     return p;
 }
 
+static struct oracle_case *map_cases(const char *path)
+{
+    int fd = open(path, O_RDWR);
+    struct stat st;
+    void *p;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        perror(path);
+        exit(1);
+    }
+    p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+             0);
+    if (p == MAP_FAILED) {
+        perror(path);
+        exit(1);
+    }
+    return p;
+}
+
+/* A branch at `at` to a label of the page. */
+static void branch_to(uint64_t at, const char *label)
+{
+    uint64_t to = ORACLE_CODE + (uint64_t)(label - page);
+    uint32_t insn = 0x14000000 | ((uint32_t)((to - at) >> 2) & 0x3ffffff);
+
+    memcpy((void *)at, &insn, 4);
+}
+
+static void run_case(struct oracle_case *c)
+{
+    struct oracle_case *state = (struct oracle_case *)ORACLE_STATE;
+    uint64_t exits[4];
+
+    memcpy(state, c, sizeof(*c));
+    end_pc = ORACLE_SLOT + 4 * c->words;
+    exits[0] = end_pc;
+    exits[1] = end_pc + 4;
+    exits[2] = ORACLE_BACK;
+    exits[3] = ORACLE_FAR;
+    memcpy((void *)ORACLE_SLOT, c->word, 4 * c->words);
+    branch_to(exits[0], exit_end);
+    branch_to(exits[1], exit_next);
+    __builtin___clear_cache((char *)ORACLE_SLOT, (char *)end_pc + 8);
+    memcpy((void *)ORACLE_WINDOW, c->data, ORACLE_WINDOW_BYTES);
+    fault = ORACLE_ENDED;
+    enter();
+    state->fault = fault;
+    state->pc = fault == ORACLE_ENDED ? exits[state->pc & 3] : fault_pc;
+    memcpy(c, state, sizeof(*c) - ORACLE_WINDOW_BYTES);
+    memcpy(c->data, (void *)ORACLE_WINDOW, ORACLE_WINDOW_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_sigaction = on_fault,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK};
     stack_t stack = {.ss_sp = malloc(65536), .ss_size = 65536};
-    struct oracle_case *state;
-    char *code, *data;
-    FILE *in, *out;
+    const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP};
+    struct oracle_case *cases;
+    uint32_t count;
 
-    if (argc != 3 || (in = fopen(argv[1], "rb")) == NULL ||
-        (out = fopen(argv[2], "wb")) == NULL) {
-        fprintf(stderr, "usage: runner CASES RESULTS\n");
+    if (argc != 2) {
+        fprintf(stderr, "usage: runner CASES\n");
         return 1;
     }
+    cases = map_cases(argv[1]);
     sigaltstack(&stack, NULL);
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
-    sigaction(SIGILL, &action, NULL);
-    data = map(ORACLE_DATA, ORACLE_DATA_BYTES);
-    code = map(ORACLE_CODE, 4096);
-    state =
-        (struct oracle_case *)((char *)map(ORACLE_STATE - 4096, 16384) + 4096);
-    memcpy(code, page, (size_t)(page_end - page));
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaction(signals[i], &action, NULL);
+    map(ORACLE_DATA, ORACLE_DATA_BYTES);
+    map(ORACLE_CODE, ORACLE_CODE_BYTES);
+    map(ORACLE_STATE - 4096, 16384);
+    memcpy((void *)ORACLE_CODE, page, (size_t)(page_end - page));
+    branch_to(ORACLE_BACK, exit_back);
+    branch_to(ORACLE_FAR, exit_far);
     for (unsigned i = 0; i < 256; i++)
-        code[ORACLE_LITERALS - ORACLE_CODE + i] = (char)oracle_literal(i);
-    while (fread(state, sizeof(*state), 1, in) == 1) {
-        memcpy(code + (page_slot - page), &state->insn, 4);
-        __builtin___clear_cache(code, code + 4096);
-        memcpy(data, state->data, ORACLE_DATA_BYTES);
-        fault = 0;
-        enter();
-        state->fault = fault;
-        state->pc += ORACLE_CODE;
-        memcpy(state->data, data, ORACLE_DATA_BYTES);
-        fwrite(state, sizeof(*state), 1, out);
+        ((char *)ORACLE_LITERALS)[i] = (char)oracle_literal(i);
+    while (read(0, &count, sizeof(count)) == sizeof(count)) {
+        for (uint32_t i = 0; i < count; i++)
+            run_case(&cases[i]);
+        if (write(1, "", 1) != 1)
+            return 1;
     }
-    return fclose(out) != 0;
+    return 0;
 }

@@ -2,14 +2,16 @@
  * What surrounds the instruction under test on the reference side. The part
  * from `page` to `page_end` is copied to ORACLE_CODE (results of ADR and BL
  * must be the same on both sides): it loads every register from the case at
- * ORACLE_STATE, runs the word at +0x800, and saves every register. There are
- * two ways on: to the next word, or, for a branch taken, to the one after it.
+ * ORACLE_STATE, runs the program at +0x800, and saves every register. Branches
+ * to the exits are written around the program; an exit leaves its number
+ * where the PC will be.
  *
  * The thread pointer holds X0 while X0 is the way to the state.
  */
     .text
     .balign 8
     .global enter, leave, page, page_slot, page_end
+    .global exit_end, exit_next, exit_back, exit_far
 
 enter:
     stp     x29, x30, [sp, #-160]!
@@ -30,6 +32,8 @@ enter:
     stp     x1, x2, [x0]
     mov     x0, #0x30000000
     str     x3, [x0, #-8]
+    ldr     w3, =0x1234567      /* ORACLE_TPIDR */
+    str     w3, [x0, #-16]
     mov     x0, #0x20000000
     br      x0
 
@@ -54,11 +58,16 @@ leave:
     .balign 8
 page:
     mov     x0, #0x30000000
+    ldp     x1, x2, [x0, #264]
+    msr     fpcr, x1
+    msr     fpsr, x2
     ldr     x1, [x0, #256]
     msr     nzcv, x1
     ldr     x1, [x0, #248]
     mov     sp, x1
-    add     x1, x0, #288
+    ldr     w1, [x0, #-16]
+    msr     tpidr_el0, x1
+    add     x1, x0, #368
     ld1     {v0.16b-v3.16b}, [x1], #64
     ld1     {v4.16b-v7.16b}, [x1], #64
     ld1     {v8.16b-v11.16b}, [x1], #64
@@ -87,24 +96,32 @@ page:
     ldr     x30, [x0, #240]
     ldr     x1, [x0, #8]
     ldr     x0, [x0]
-    b       page_slot
+    b       page_clrex
 
-    .org    page + 0x800
-page_slot:
-    nop
-    b       stepped
+    /* Each exit: X0 to the thread pointer, the exit's number to the state. */
+    .macro  exit_number n
     msr     tpidr_el0, x0
     mov     x0, #0x30000000
     str     x1, [x0, #8]
-    mov     x1, #0x808
+    mov     x1, #\n
     b       save
-stepped:
-    msr     tpidr_el0, x0
-    mov     x0, #0x30000000
-    str     x1, [x0, #8]
-    mov     x1, #0x804
+    .endm
+exit_end:
+    exit_number 0
+exit_next:
+    exit_number 1
+exit_back:
+    exit_number 2
+exit_far:
+    exit_number 3
+
+    .org    page + 0x7fc
+page_clrex:
+    clrex
+page_slot:
+    .org    page + 0x900
 save:
-    str     x1, [x0, #264]
+    str     x1, [x0, #280]
     str     x30, [x0, #240]
     pairs   stp
     mrs     x1, tpidr_el0
@@ -113,7 +130,11 @@ save:
     str     x1, [x0, #248]
     mrs     x1, nzcv
     str     x1, [x0, #256]
-    add     x1, x0, #288
+    mrs     x1, fpcr
+    mrs     x2, fpsr
+    stp     x1, x2, [x0, #264]
+    msr     fpcr, xzr
+    add     x1, x0, #368
     st1     {v0.16b-v3.16b}, [x1], #64
     st1     {v4.16b-v7.16b}, [x1], #64
     st1     {v8.16b-v11.16b}, [x1], #64
