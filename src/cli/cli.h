@@ -11,8 +11,9 @@
 /* Exit codes. */
 enum {
     CLI_OK = 0,
-    CLI_ERROR = 1,    /* a bad option or file, no such VM, a host's refusal */
-    CLI_CRASHED = 3,  /* the guest crashed, or reset with --no-reboot */
+    CLI_ERROR = 1,   /* a bad option or file, no such VM, a host's refusal */
+    CLI_CRASHED = 3, /* the guest crashed, or reset with --no-reboot */
+    /* 10 to 15: the verdicts of doctor, doctor/verdict.c */
     CLI_SIGNAL = 128, /* plus the signal's number: 130 after Ctrl-C */
 };
 
@@ -41,6 +42,7 @@ bool cli_size(const char *text, uint64_t *bytes);
 /* The commands: argv[0] is the command's name. */
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_pause(int argc, char **argv);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,27 +178,59 @@ static bool shake_hands(struct client *client, char *err, size_t err_bytes)
     return answer != NULL;
 }
 
-struct client *client_open(const char *name, char *err, size_t err_bytes)
+/* Takes the descriptor; -1: why is in err already. */
+static struct client *client_on(int fd, const char *name, char *err,
+                                size_t err_bytes)
 {
     struct timeval timeout = {.tv_sec = TIMEOUT_S};
-    struct client *client = calloc(1, sizeof(*client));
+    struct client *client = fd < 0 ? NULL : calloc(1, sizeof(*client));
 
     if (client == NULL) {
-        snprintf(err, err_bytes, "no memory");
+        if (fd >= 0) {
+            snprintf(err, err_bytes, "no memory");
+            close(fd);
+        }
         return NULL;
     }
     snprintf(client->name, sizeof(client->name), "%s", name);
-    client->fd = lull_control_connect(name, err, err_bytes);
-    if (client->fd < 0) {
-        free(client);
-        return NULL;
-    }
+    client->fd = fd;
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     if (shake_hands(client, err, err_bytes))
         return client;
     client_close(client);
     return NULL;
+}
+
+struct client *client_open(const char *name, char *err, size_t err_bytes)
+{
+    return client_on(lull_control_connect(name, err, err_bytes), name, err,
+                     err_bytes);
+}
+
+static int connect_path(const char *path, char *err, size_t err_bytes)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        snprintf(err, err_bytes, "%s: too long for a socket's path", path);
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd >= 0 &&
+        connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    snprintf(err, err_bytes, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+struct client *client_open_path(const char *path, char *err, size_t err_bytes)
+{
+    return client_on(connect_path(path, err, err_bytes), path, err, err_bytes);
 }
 
 void client_close(struct client *client)

@@ -12,6 +12,8 @@ struct client;
 
 /* Connect to the VM `name` and shake hands. NULL and one line in err. */
 struct client *client_open(const char *name, char *err, size_t err_bytes);
+/* The same with the path of any QMP socket, such as QEMU's. */
+struct client *client_open_path(const char *path, char *err, size_t err_bytes);
 void client_close(struct client *client);
 
 /*

@@ -24,7 +24,9 @@ void gic_start_cpu(void)
     mmio_write32(frame + GIC_IGROUPR, ~0u);
     for (unsigned intid = 0; intid < 32; intid += 4)
         mmio_write32(frame + GIC_IPRIORITYR + intid, 0xa0a0a0a0);
-    WRITE(ICC_SRE, READ(ICC_SRE) | 1);
+    /* As Linux does: QEMU's HVF accelerator asserts on a needless write. */
+    if (!(READ(ICC_SRE) & 1))
+        WRITE(ICC_SRE, READ(ICC_SRE) | 1);
     WRITE(ICC_CTLR, 0);
     WRITE(ICC_BPR1, 0);
     WRITE(ICC_PMR, 0xff);
