@@ -65,7 +65,7 @@ static void answer(uint64_t to)
             gic_send_sgi(SGI, 1u << to);
 }
 
-static void serve(uint64_t cpu)
+static void serve(uint64_t cpu __attribute__((unused)))
 {
     gic_start_cpu();
     gic_enable(SGI);

@@ -1,8 +1,8 @@
 /*
  * Which threads are vCPUs, where nobody says so. QEMU names them "CPU 0/TCG"
- * if it names threads at all (-name NAME,debug-threads=on, or newer versions
- * by themselves), Lull "vcpu-0". A QEMU that does not makes its threads in a
- * known order: main, RCU, I/O threads, vCPUs, and workers as they are needed.
+ * if it is told to name threads (-name NAME,debug-threads=on), Lull "vcpu-0".
+ * A QEMU that does not makes its threads in a known order: main, RCU, I/O
+ * threads, vCPUs, and workers as they are needed.
  */
 #include "doctor.h"
 

@@ -62,8 +62,7 @@ struct sums {
     const struct doctor_thread *hottest, *hot_vcpu, *main;
     double vcpu_load;
     bool counted; /* Lull: the counters are there */
-    /* The vCPUs': kicks without those of the timers, interrupts without both.
-     */
+    /* The vCPUs'; `own`: interrupts that took neither timer nor kick. */
     uint64_t wakes, wfis, pending, timers, kicks, strays, own;
 };
 
@@ -95,8 +94,7 @@ static void add_vcpu(struct sums *sums, const struct doctor_thread *thread)
     sums->wfis += thread->wfis;
     sums->pending += thread->pending;
     sums->timers += thread->timers;
-    /* Raising a timer's line is a kick too. */
-    sums->kicks += less(thread->kicks, thread->timers);
+    sums->kicks += thread->kicks;
     sums->own += less(thread->gic_accesses / GIC_ACCESSES_PER_INTERRUPT,
                       thread->kicks + thread->timers);
     sums->strays += thread->strays;
