@@ -1,10 +1,10 @@
 /*
  * What the interrupt controller delivers: the highest priority pending
  * interrupt of each vCPU, whether it may interrupt what runs there, and the
- * one bit and the kick that come of it.
+ * line and the kick that come of it.
  *
  * The decision is made when something changes, never when somebody looks:
- * gic_pending is a load. A change of one interrupt costs a walk over nine
+ * gic_lines is a load. A change of one interrupt costs a walk over nine
  * words for the vCPU it goes to, and over the bits set in them, which are
  * one or two.
  */
@@ -145,16 +145,17 @@ bool gic_best_is_signalled(struct gic *gic, unsigned cpu)
 gic_cpuset gic_update(struct gic *gic, unsigned cpu)
 {
     struct gic_cpu *c = &gic->cpu[cpu];
-    bool was = atomic_load_explicit(&c->irq, memory_order_relaxed);
-    bool irq;
+    unsigned char was = atomic_load_explicit(&c->lines, memory_order_relaxed);
+    unsigned char lines = 0;
 
     find_best(gic, c);
-    irq = gic_best_is_signalled(gic, cpu) && best_group(gic, cpu) == 1;
-    if (irq == was)
+    if (gic_best_is_signalled(gic, cpu))
+        lines = best_group(gic, cpu) ? GIC_LINE_IRQ : GIC_LINE_FIQ;
+    if (lines == was)
         return 0;
-    /* Pairs with gic_pending: what raised the line is visible behind it. */
-    atomic_store_explicit(&c->irq, irq, memory_order_release);
-    return irq ? (gic_cpuset)1 << cpu : 0;
+    /* Pairs with gic_lines: what raised the line is visible behind it. */
+    atomic_store_explicit(&c->lines, lines, memory_order_release);
+    return lines ? (gic_cpuset)1 << cpu : 0;
 }
 
 gic_cpuset gic_update_all(struct gic *gic)
@@ -173,9 +174,9 @@ gic_cpuset gic_update_spi(struct gic *gic, unsigned intid)
     return target == GIC_TARGET_NONE ? 0 : gic_update(gic, target);
 }
 
-bool gic_pending(const struct gic *gic, unsigned cpu)
+unsigned gic_lines(const struct gic *gic, unsigned cpu)
 {
-    return atomic_load_explicit(&gic->cpu[cpu].irq, memory_order_acquire);
+    return atomic_load_explicit(&gic->cpu[cpu].lines, memory_order_acquire);
 }
 
 /* True when the change can matter to the delivery. */

@@ -5,13 +5,12 @@
  * The distributor and the redistributors are MMIO windows; the CPU interface
  * is the ICC_*_EL1 system registers, which trap to us. Interrupts come in by
  * level (gic_set_spi, gic_set_ppi) or from the guest itself (SGIs, pending
- * bits). What goes out is one bit per vCPU, gic_pending, and a kick when that
- * bit rises. Nothing here waits, polls or keeps time.
+ * bits). What goes out is two lines per vCPU, IRQ for Group 1 and FIQ for
+ * Group 0, and a kick when one of them rises. Nothing here waits, polls or
+ * keeps time.
  *
  * Every function may be called from any thread, except gic_new, gic_free and
- * gic_reset (no vCPU running). Group 0 interrupts are kept, prioritised and
- * acknowledged through ICC_IAR0_EL1, but no FIQ line exists: gic_pending
- * speaks of Group 1 (IRQ) only.
+ * gic_reset (no vCPU running).
  */
 #ifndef LULL_VMM_GIC_H
 #define LULL_VMM_GIC_H
@@ -39,10 +38,10 @@ struct gic_config {
     unsigned cpus;         /* 1 .. GIC_CPUS_MAX */
     const uint64_t *mpidr; /* one MPIDR_EL1 per vCPU; copied */
     /*
-     * vCPU `cpu` has an interrupt to take: gic_pending(cpu) went from false
-     * to true. Called without the GIC's lock held, on whatever thread caused
-     * it; not called when the vCPU itself did by a system register access,
-     * for it looks at gic_pending before it enters the guest again.
+     * vCPU `cpu` has an interrupt to take: a line of gic_lines(cpu) rose.
+     * Called without the GIC's lock held, on whatever thread caused it; not
+     * called when the vCPU itself did by a system register access, for it
+     * looks at gic_lines before it enters the guest again.
      */
     void (*kick)(void *opaque, unsigned cpu);
     void *opaque;
@@ -71,10 +70,18 @@ void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level);
 void gic_irq_line(void *gic, unsigned line, bool level);
 
 /*
- * Is the IRQ line to this vCPU asserted? One relaxed-cost atomic load with
- * acquire order: true means the interrupt's cause is visible too.
+ * The lines to this vCPU that are asserted, never both: one is signalled for
+ * the interrupt of the highest priority. One atomic load with acquire order:
+ * an asserted line means that the interrupt's cause is visible too.
  */
-bool gic_pending(const struct gic *gic, unsigned cpu);
+enum { GIC_LINE_IRQ = 1 << 0, GIC_LINE_FIQ = 1 << 1 };
+unsigned gic_lines(const struct gic *gic, unsigned cpu);
+
+/* Any of them. */
+static inline bool gic_pending(const struct gic *gic, unsigned cpu)
+{
+    return gic_lines(gic, cpu) != 0;
+}
 
 /*
  * A trapped access to a CPU interface register by vCPU `cpu`. `reg` is the

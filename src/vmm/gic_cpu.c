@@ -231,7 +231,7 @@ static bool read_register(struct gic *gic, unsigned cpu, uint16_t reg,
     return true;
 }
 
-/* Under the lock; adds to the vCPUs whose IRQ line rose elsewhere. */
+/* Under the lock; adds to the vCPUs to which a line rose elsewhere. */
 static bool write_register(struct gic *gic, unsigned cpu, uint16_t reg,
                            uint64_t value, gic_cpuset *kicks)
 {

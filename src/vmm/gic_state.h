@@ -7,7 +7,7 @@
  * is on?" is three operations for 32 interrupts. Bank 0 (SGIs and PPIs)
  * exists once per vCPU; the others are shared.
  *
- * One mutex guards everything except gic_cpu.irq, which is written under it
+ * One mutex guards everything except gic_cpu.lines, which is written under it
  * and read without.
  */
 #ifndef LULL_VMM_GIC_STATE_H
@@ -43,7 +43,7 @@ struct gic_bank {
 };
 
 struct gic_cpu {
-    _Alignas(64) atomic_bool irq; /* the IRQ line to the vCPU */
+    _Alignas(64) atomic_uchar lines; /* GIC_LINE_*, to the vCPU */
     /* GICR_WAKER.ProcessorSleep. The guest reads it back; delivery goes on,
      * as if every interrupt's wake request were answered at once. */
     bool asleep;
@@ -114,7 +114,7 @@ bool gic_best_is_signalled(struct gic *gic, unsigned cpu);
 
 /*
  * Recompute what is delivered after a change, under the lock. The answer is
- * the set of vCPUs whose IRQ line rose; hand it to gic_unlock.
+ * the set of vCPUs to which a line rose; hand it to gic_unlock.
  */
 gic_cpuset gic_update(struct gic *gic, unsigned cpu);
 gic_cpuset gic_update_all(struct gic *gic);

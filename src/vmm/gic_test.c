@@ -1,6 +1,6 @@
 /*
  * The GIC through its own interface only: windows, system registers, lines,
- * gic_pending and kicks.
+ * gic_lines and kicks.
  *
  * The scenarios name what a guest relies on. The last part lays random
  * accesses over everything and, after each, works out from the registers
@@ -760,18 +760,20 @@ END_TEST
 
 /* --- Group 0 ---------------------------------------------------------- */
 
-START_TEST(group_0_has_its_own_registers_and_no_line)
+START_TEST(group_0_has_its_own_registers_and_line)
 {
     enable(0, 40);
     set_group(0, 40, 0);
     d_write(GICD_CTLR, 4, 3);
     set(0, IGRPEN0, 1);
     gic_set_spi(gic, 40, true);
-    ck_assert(!gic_pending(gic, 0)); /* it would be an FIQ */
+    ck_assert_uint_eq(gic_lines(gic, 0), GIC_LINE_FIQ);
+    ck_assert_uint_eq(kicks[0], 1);
     ck_assert_uint_eq(get(0, HPPIR0), 40);
     ck_assert_uint_eq(get(0, HPPIR1), SPURIOUS);
     ck_assert_uint_eq(get(0, IAR1), SPURIOUS);
     ck_assert_uint_eq(get(0, IAR0), 40);
+    ck_assert_uint_eq(gic_lines(gic, 0), 0);
     ck_assert_uint_eq(get(0, AP0R0), 1U << 20);
     ck_assert_uint_eq(get(0, AP1R0), 0);
     set(0, EOIR1, 40);
@@ -779,6 +781,29 @@ START_TEST(group_0_has_its_own_registers_and_no_line)
     gic_set_spi(gic, 40, false);
     set(0, EOIR0, 40);
     ck_assert_uint_eq(get(0, RPR), 0xff);
+}
+END_TEST
+
+/* One line at a time, for what is most important; each change is a kick. */
+START_TEST(fiq_and_irq_take_turns)
+{
+    enable(0, 40);
+    enable(0, 41);
+    set_group(0, 40, 0);
+    set_priority(0, 40, 0x40);
+    d_write(GICD_CTLR, 4, 3);
+    set(0, IGRPEN0, 1);
+    gic_set_spi(gic, 41, true);
+    ck_assert_uint_eq(gic_lines(gic, 0), GIC_LINE_IRQ);
+    gic_set_spi(gic, 40, true);
+    ck_assert_uint_eq(gic_lines(gic, 0), GIC_LINE_FIQ);
+    ck_assert_uint_eq(kicks[0], 2);
+    ck_assert_uint_eq(get(0, IAR1), SPURIOUS);
+    set_priority(0, 40, 0xc0);
+    ck_assert_uint_eq(gic_lines(gic, 0), GIC_LINE_IRQ);
+    ck_assert_uint_eq(get(0, IAR0), SPURIOUS);
+    ck_assert_uint_eq(get(0, IAR1), 41);
+    ck_assert_uint_eq(gic_lines(gic, 0), 0);
 }
 END_TEST
 
@@ -982,17 +1007,20 @@ static unsigned expected_best(unsigned cpu)
     return best;
 }
 
-static bool expected_irq(unsigned cpu, unsigned best)
+static unsigned expected_lines(unsigned cpu, unsigned best)
 {
-    unsigned priority, split;
+    unsigned priority, split, group;
 
-    if (best == SPURIOUS || !get_bit(cpu, IGROUPR, best))
-        return false;
+    if (best == SPURIOUS)
+        return 0;
+    group = get_bit(cpu, IGROUPR, best);
     priority = get_priority(cpu, best);
-    split = (unsigned)(bit(get(cpu, CTLR), 0) ? get(cpu, BPR0) + 1
-                                              : get(cpu, BPR1));
-    return priority < get(cpu, PMR) &&
-           (priority & (0xffU << split)) < get(cpu, RPR);
+    split = (unsigned)(group == 0 || bit(get(cpu, CTLR), 0) ? get(cpu, BPR0) + 1
+                                                            : get(cpu, BPR1));
+    if (priority >= get(cpu, PMR) ||
+        (priority & (0xffU << split)) >= get(cpu, RPR))
+        return 0;
+    return group ? GIC_LINE_IRQ : GIC_LINE_FIQ;
 }
 
 static void check_against_registers(void)
@@ -1000,7 +1028,7 @@ static void check_against_registers(void)
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         unsigned best = expected_best(cpu);
 
-        ck_assert_int_eq(gic_pending(gic, cpu), expected_irq(cpu, best));
+        ck_assert_uint_eq(gic_lines(gic, cpu), expected_lines(cpu, best));
         if (best == SPURIOUS)
             continue;
         ck_assert_uint_eq(
@@ -1125,19 +1153,22 @@ START_TEST(a_pending_line_is_always_taken)
     open_all();
     for (unsigned step = 0; step < 20000; step++) {
         unsigned cpu = rnd() % CPUS;
-        bool pending;
+        unsigned lines;
         uint64_t intid;
+        bool fiq;
 
         random_step();
-        pending = gic_pending(gic, cpu);
-        intid = get(cpu, IAR1);
-        ck_assert_int_eq(pending, intid != SPURIOUS);
-        if (!pending)
+        lines = gic_lines(gic, cpu);
+        fiq = lines == GIC_LINE_FIQ;
+        ck_assert_uint_eq(get(cpu, fiq ? IAR1 : IAR0), SPURIOUS);
+        intid = get(cpu, fiq ? IAR0 : IAR1);
+        ck_assert_int_eq(lines != 0, intid != SPURIOUS);
+        if (lines == 0)
             continue;
         ck_assert_uint_lt(intid, GIC_INTIDS);
         ck_assert(get_bit(cpu, ISACTIVER, (unsigned)intid));
         if (rnd() % 2)
-            set(cpu, EOIR1, intid);
+            set(cpu, fiq ? EOIR0 : EOIR1, intid);
     }
 }
 END_TEST
@@ -1234,7 +1265,8 @@ static Suite *gic_suite(void)
     tcase_add_test(tc, an_spi_follows_its_route);
     tcase_add_test(tc, one_of_n_goes_to_one_that_listens);
     tcase_add_test(tc, moved_while_active_it_goes_to_the_new_target);
-    tcase_add_test(tc, group_0_has_its_own_registers_and_no_line);
+    tcase_add_test(tc, group_0_has_its_own_registers_and_line);
+    tcase_add_test(tc, fiq_and_irq_take_turns);
     tcase_add_test(tc, a_disabled_group_0_does_not_hide_group_1);
     tcase_add_test(tc, it_says_what_it_is);
     tcase_add_test(tc, the_redistributor_wakes);

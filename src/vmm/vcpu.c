@@ -284,6 +284,17 @@ static bool vcpu_ready(struct vcpu *vcpu)
     }
 }
 
+/* The framework forgets the lines whenever it leaves the guest. */
+static void vcpu_raise_line(struct vcpu *vcpu)
+{
+    unsigned lines = gic_lines(vcpu->vm->gic, vcpu->index);
+
+    if (lines & GIC_LINE_IRQ)
+        hv_vcpu_set_pending_interrupt(vcpu->hv, HV_INTERRUPT_TYPE_IRQ, true);
+    if (lines & GIC_LINE_FIQ)
+        hv_vcpu_set_pending_interrupt(vcpu->hv, HV_INTERRUPT_TYPE_FIQ, true);
+}
+
 /* ---- the loop ---------------------------------------------------------------
  */
 
@@ -301,8 +312,7 @@ static void vcpu_loop(struct vcpu *vcpu)
         if (idle_enter(vcpu->idle) != 0)
             continue;
         if (gic_pending(gic, vcpu->index))
-            hv_vcpu_set_pending_interrupt(vcpu->hv, HV_INTERRUPT_TYPE_IRQ,
-                                          true);
+            vcpu_raise_line(vcpu);
         status = hv_vcpu_run(vcpu->hv);
         idle_leave(vcpu->idle);
         must(vcpu, status, "to run the guest");

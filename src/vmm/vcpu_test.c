@@ -166,10 +166,12 @@ bool fault_wfi(struct lull_vm *machine, unsigned cpu)
     return false;
 }
 
-bool gic_pending(const struct gic *gic, unsigned cpu)
+unsigned gic_lines(const struct gic *gic, unsigned cpu)
 {
-    return atomic_load(&irq.spi) ||
-           (atomic_load(&irq.ppi) && atomic_load(&irq.enabled));
+    bool irq_line = atomic_load(&irq.spi) ||
+                    (atomic_load(&irq.ppi) && atomic_load(&irq.enabled));
+
+    return irq_line ? GIC_LINE_IRQ : 0;
 }
 
 void exit_handle(struct vcpu *v)

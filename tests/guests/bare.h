@@ -11,7 +11,9 @@
  *     not ok NAME: got X want Y
  *     12 passed, 1 failed
  *
- * Only vCPU 0 prints. run_guest.py reads what is printed.
+ * It takes the number of vCPUs that it is given, 1 to CPUS_MAX, and leaves out
+ * what needs more. One vCPU prints at a time, as a rule vCPU 0. run_guest.py
+ * reads what is printed.
  */
 #ifndef GUESTS_BARE_H
 #define GUESTS_BARE_H
@@ -97,6 +99,7 @@ enum {
     VECTOR_EL0 = 8,
     VECTOR_KIND = 3, /* mask: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError */
     VECTOR_IRQ = 1,
+    VECTOR_FIQ = 2,
 };
 
 enum {
@@ -105,6 +108,7 @@ enum {
     MODE_EL1H = 0x3c5,
     SPSR_D = 1 << 9,
     SPSR_I = 1 << 7,
+    SPSR_F = 1 << 6,
     SPSR_IL = 1 << 20,
     SPSR_SS = 1 << 21,
     SPSR_PAN = 1 << 22,
@@ -137,8 +141,10 @@ struct cpu {
     struct trap trap;
     uint64_t rescue_sp; /* not 0: an exception ends enter() */
     uint64_t number;
-    /* IRQ vectors; NULL: an interrupt is a failure */
+    uint64_t handler_pan; /* PSTATE.PAN when `trap` was taken */
+    /* IRQ and FIQ vectors; NULL: such an interrupt is a failure */
     void (*irq)(struct trap *trap);
+    void (*fiq)(struct trap *trap);
     void (*main)(uint64_t cpu); /* a secondary's */
 };
 
@@ -162,9 +168,13 @@ int64_t hvc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 int64_t smc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 
 extern char secondary_start[];
+/* How many vCPUs there are. */
+unsigned cpu_count(void);
 /* vCPU `number` runs main(number), with interrupts masked and the MMU as
- * vCPU 0 has it; PSCI's answer. When main returns it waits for ever. */
+ * vCPU 0 has it; PSCI's answer. When main returns the vCPU goes off. */
 int64_t start_cpu(uint64_t number, void (*main)(uint64_t cpu));
+/* The same, and wait for the end of it. vCPU 0 runs it here. */
+void run_on(uint64_t number, void (*main)(uint64_t cpu));
 void spin_until(volatile uint32_t *word, uint32_t value);
 
 /* The same without keeping a processor busy; the other side says it by
@@ -286,6 +296,14 @@ enum {
 #define GICD_IROUTER(n) (GICD + 0x6000 + 8 * (n))
 
 #define ICC_PMR "s3_0_c4_c6_0"
+#define ICC_IAR0 "s3_0_c12_c8_0"
+#define ICC_EOIR0 "s3_0_c12_c8_1"
+#define ICC_HPPIR0 "s3_0_c12_c8_2"
+#define ICC_BPR0 "s3_0_c12_c8_3"
+#define ICC_AP0R0 "s3_0_c12_c8_4"
+#define ICC_AP1R0 "s3_0_c12_c9_0"
+#define ICC_SGI0R "s3_0_c12_c11_7"
+#define ICC_IGRPEN0 "s3_0_c12_c12_6"
 #define ICC_DIR "s3_0_c12_c11_1"
 #define ICC_RPR "s3_0_c12_c11_3"
 #define ICC_SGI1R "s3_0_c12_c11_5"

@@ -131,6 +131,10 @@ c_watch_word:
     b.eq    1b
     ret
 
+    /* To the address in x1, with x0 and x30 as they are. */
+    code c_br_watch, br x1
+    code c_mrs_ap1r1, mrs x0, s3_0_c12_c9_1
+
     /* A load with PSTATE.PAN set, the result in x0. */
     .globl  c_pan_ldr, c_pan_ldr_insn
     .balign 16

@@ -7,6 +7,8 @@
  * FP access; illegal returns; EL0 and the registers SCTLR_EL1 and CNTKCTL_EL1
  * keep from it; single step, breakpoints and watchpoints.
  *
+ * All of it on vCPU 0, and once more on the last one.
+ *
  * [D1.10], [D13.2.37] in the Arm Architecture Reference Manual.
  */
 #include "bare.h"
@@ -652,8 +654,11 @@ static void check_watchpoints(void)
     WRITE("mdscr_el1", 0);
 }
 
-void guest_main(void)
+static void check_all(uint64_t cpu)
 {
+    if (cpu != 0) /* where the MMU is on already */
+        WRITE("sctlr_el1", SCTLR_BASE);
+    paging_is_on = false;
     check_calls(MODE_EL0, "SVC at EL0, MMU off", "BRK at EL0, MMU off");
     check_calls(MODE_EL1H, "SVC at EL1, MMU off", "BRK at EL1, MMU off");
     check_mmu_off();
@@ -684,4 +689,15 @@ void guest_main(void)
     check_step();
     check_breakpoints();
     check_watchpoints();
+}
+
+void guest_main(void)
+{
+    unsigned last = cpu_count() - 1;
+
+    check_all(0);
+    if (last == 0)
+        return;
+    print("# on the last vCPU\n");
+    run_on(last, check_all);
 }

@@ -4,8 +4,8 @@
  * Every TLBI form makes a changed descriptor seen; ASIDs keep their mappings
  * apart and can be used again; blocks and contiguous pages; access flag and
  * dirty state by hardware; PAN, WXN, E0PD; AT and PAR_EL1; the two halves;
- * code that changes; accesses across pages; exclusives. Then two vCPUs: one
- * uses a page, or runs code, that the other takes away or rewrites.
+ * code that changes; accesses across pages; exclusives. Then, where there are
+ * more vCPUs, they use a page, or run code, that vCPU 0 takes away or rewrites.
  */
 #include "bare.h"
 #include "code.h"
@@ -367,6 +367,46 @@ static void check_pan(void)
     set_pte(pte(kernel, 3), 0);
 }
 
+/* With SCTLR_EL1.SPAN clear, an exception to EL1 sets PSTATE.PAN; and the
+ * exceptions that the machine raises itself do, too. */
+static void check_span(void)
+{
+    static const struct {
+        const char *name;
+        uint64_t mode;
+        const char *code;
+    } cases[] = {
+        {"SVC at EL0", MODE_EL0, c_svc},
+        {"UDF at EL0", MODE_EL0, c_udf},
+        {"SVC at EL1", MODE_EL1H, c_svc},
+        {"no such ICC register", MODE_EL1H, c_mrs_ap1r1},
+        {"nothing at the address", MODE_EL1H, c_ldr},
+    };
+
+    map_page(WINDOW + 0xd000, 0x0b000000, PTE_KERNEL | PTE_DEVICE);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        bool good = true;
+
+        for (unsigned span = 0; span < 2; span++) {
+            WRITE("sctlr_el1",
+                  (SCTLR_BASE & ~SCTLR_SPAN) | SCTLR_M | span * SCTLR_SPAN);
+            for (unsigned pan = 0; pan < 2; pan++) {
+                uint64_t spsr = cases[i].mode | pan * SPSR_PAN;
+                struct trap trap =
+                    run_at(spsr, cases[i].code, WINDOW + 0xd000, 0);
+
+                good &= part_eq(cases[i].name, "SPSR_EL1.PAN", trap.spsr, spsr);
+                good &= part_eq(cases[i].name, "PSTATE.PAN in the handler",
+                                this_cpu()->handler_pan,
+                                pan || !span ? SPSR_PAN : 0);
+            }
+        }
+        check(cases[i].name, good);
+    }
+    WRITE("sctlr_el1", SCTLR_BASE | SCTLR_M);
+    set_pte(pte(WINDOW + 0xd000, 3), 0);
+}
+
 static void check_wxn(void)
 {
     uint64_t va = WINDOW + 0xd000;
@@ -399,6 +439,29 @@ static void check_wxn(void)
 
 #define HIGH 0xffff800000005000ull
 
+/* The lower half is where EL0's code is: it cannot even fetch. */
+static void check_e0pd0(uint64_t va)
+{
+    uint64_t code = address_of(c_ldr) + USER_ALIAS;
+    struct trap trap;
+
+    WRITE("tcr_el1", TCR_BASE | TCR_E0PD0);
+    trap = run_at(MODE_EL0, c_ldr, va, 0);
+    check_trap("E0PD0 at EL0, a fetch", &trap, VECTOR_EL0,
+               ESR(EC_IABT_LOWER, TRANSLATION | 0), code, code, MODE_EL0);
+    trap = run_at(MODE_EL1H, c_ldr, va, 0);
+    check_returned("E0PD0 at EL1", &trap);
+    trap = run_at(MODE_EL1H, c_ldtr, va, 0);
+    check_trap("E0PD0 at EL1, LDTR", &trap, VECTOR_EL1H,
+               ESR(EC_DABT, TRANSLATION | 0), address_of(c_ldtr), va,
+               MODE_EL1H);
+    trap = run_at(MODE_EL1H, c_ldtr, HIGH, 0);
+    check_returned("E0PD0, LDTR of the upper half", &trap);
+    WRITE("tcr_el1", TCR_BASE);
+    trap = run_at(MODE_EL0, c_ldr, va, 0);
+    check_returned("E0PD0 off again", &trap);
+}
+
 static void check_e0pd(void)
 {
     uint64_t va = WINDOW + 0xd000;
@@ -422,6 +485,7 @@ static void check_e0pd(void)
     WRITE("tcr_el1", TCR_BASE);
     trap = run_at(MODE_EL0, c_ldr, HIGH, 0);
     check_returned("E0PD1 off again", &trap);
+    check_e0pd0(va);
     set_pte(pte(va, 3), 0);
 }
 
@@ -639,24 +703,135 @@ static void check_exclusives(void)
     check("STXP", status == 0 && word[0] == 70 && word[1] == 7);
 }
 
-/* ---- two vCPUs ----------------------------------------------------------- */
+/* Exclusives in every size, at the end of a page and through two addresses of
+ * one; a store by another way in between, which the pair must notice. */
+static void check_exclusives_far(void)
+{
+    uint64_t va = WINDOW + 0x24000, alias = WINDOW + 0x28000;
+    unsigned wrong = 0;
 
-enum { ROUNDS = 1500, GOOD = 0x600d };
+    map_page(va, PAGE_A, PTE_SHARED);
+    map_page(va + 0x1000, PAGE_B, PTE_SHARED);
+    map_page(alias, PAGE_A, PTE_SHARED);
+#define ATOMIC_ADD(suffix, width, type)                                        \
+    for (uint64_t at = 0x1000 - sizeof(type); at <= 0x1000;                    \
+         at += sizeof(type)) {                                                 \
+        type value;                                                            \
+        uint32_t status;                                                       \
+        *(volatile type *)(va + at) = 5;                                       \
+        __asm__ volatile("1: ldaxr" suffix " %" width "0, [%2]\n\t"            \
+                         "add %0, %0, #3\n\t"                                  \
+                         "stlxr" suffix " %w1, %" width "0, [%2]\n\t"          \
+                         "cbnz %w1, 1b"                                        \
+                         : "=&r"(value), "=&r"(status)                         \
+                         : "r"(va + at)                                        \
+                         : "memory");                                          \
+        wrong += *(volatile type *)(va + at) != 8;                             \
+    }
+    ATOMIC_ADD("b", "w", uint8_t)
+    ATOMIC_ADD("h", "w", uint16_t)
+    ATOMIC_ADD("", "w", uint32_t)
+    ATOMIC_ADD("", "x", uint64_t)
+    check_eq("exclusives beside a page's end", wrong, 0);
+    for (unsigned same = 0; same < 2; same++) {
+        uint64_t value, status = 7;
+
+        REG64(va + 0x100) = 5;
+        __asm__ volatile("ldxr %0, [%2]\n\t"
+                         "str %3, [%4]\n\t"
+                         "stxr %w1, %0, [%2]"
+                         : "=&r"(value), "+&r"(status)
+                         : "r"(va + 0x100), "r"(6ull),
+                           "r"((same ? va : alias) + 0x100)
+                         : "memory");
+        /* A store of one's own may leave the monitor set; then it wins. */
+        check(same ? "a store of its own between LDXR and STXR"
+                   : "the same by another address",
+              (uint32_t)status == 1 ? REG64(va + 0x100) == 6
+                                    : REG64(va + 0x100) == 5);
+    }
+    for (uint64_t at = va; at <= va + 0x1000; at += 0x1000)
+        set_pte(pte(at, 3), 0);
+    set_pte(pte(alias, 3), 0);
+}
+
+/* ---- more vCPUs ---------------------------------------------------------- */
+
+enum { ROUNDS = 1500, FEW_ROUNDS = 10, GOOD = 0x600d, OTHER_ASID = 9 };
 #define SHARED_VA (WINDOW + 0x30000)
-static volatile uint32_t stop, reads, faults, stale, told, heard;
+static unsigned cpus;
+static volatile uint32_t stop, told;
+static struct {
+    volatile uint32_t faults, stale, heard, odd;
+    volatile uint64_t calls;
+} by[CPUS_MAX] __attribute__((aligned(64)));
 
-/* Read the page for as long as it is there. It must never be seen after the
- * other vCPU took it away and gave it to somebody else. */
+static uint64_t started;
+
+/* Go on with round i? Where the host has fewer processors than there are
+ * vCPUs that spin, a round takes long: less of them then. */
+static bool more(unsigned i)
+{
+    return i < FEW_ROUNDS ||
+           (i < ROUNDS &&
+            READ("cntvct_el0") - started < READ("cntfrq_el0") / 2);
+}
+
+static void start_others(void (*main)(uint64_t cpu))
+{
+    stop = told = 0;
+    started = READ("cntvct_el0");
+    for (unsigned cpu = 1; cpu < cpus; cpu++) {
+        by[cpu].faults = by[cpu].stale = by[cpu].heard = by[cpu].odd = 0;
+        by[cpu].calls = 0;
+        start_cpu(cpu, main);
+    }
+}
+
+static void stop_others(void)
+{
+    tell_word(&stop, 1);
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        wait_off(cpu);
+}
+
+static uint32_t all_stale(void)
+{
+    uint32_t sum = 0;
+
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        sum += by[cpu].stale;
+    return sum;
+}
+
+/* Everybody has had a fault since `before`. */
+static void wait_faults(const uint32_t before[CPUS_MAX])
+{
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        while (by[cpu].faults == before[cpu] && by[cpu].stale == 0)
+            ASM("wfe");
+}
+
+static void note_faults(uint32_t before[CPUS_MAX])
+{
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        before[cpu] = by[cpu].faults;
+}
+
+/* Read the page for as long as it is there, at EL0 and EL1, under an ASID of
+ * its own. It must never be seen after vCPU 0 took it away and gave it to
+ * somebody else. */
 static void use_page(uint64_t number)
 {
-    (void)number;
-    while (!stop) {
-        struct trap trap = run_at(reads % 2 ? MODE_EL1H : MODE_EL1T,
-                                  c_watch_word, SHARED_VA, GOOD);
+    static const uint64_t modes[] = {MODE_EL0, MODE_EL1T, MODE_EL1H};
 
-        stale += returned(&trap);
-        reads++;
-        tell_word(&faults, faults + !returned(&trap));
+    set_asid(ttbr0_root, OTHER_ASID);
+    for (unsigned i = 0; !stop; i++) {
+        struct trap trap = run_at(modes[i % COUNT_OF(modes)], c_watch_word,
+                                  SHARED_VA, GOOD);
+
+        by[number].stale += returned(&trap);
+        tell_word(&by[number].faults, by[number].faults + !returned(&trap));
     }
 }
 
@@ -670,75 +845,187 @@ static void check_broadcast_tlbi(void)
 {
     static void (*const ways[])(uint64_t, uint64_t) = {
         tlbi_vae1is, tlbi_vaae1is, tlbi_aside1is, tlbi_vmalle1is};
+    uint32_t before[CPUS_MAX];
 
     REG64(PAGE_A) = GOOD;
-    map_page(SHARED_VA, PAGE_A, PTE_KERNEL | PTE_NG);
-    start_cpu(1, use_page);
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        uint32_t before = faults;
-
+    map_page(SHARED_VA, PAGE_A, PTE_SHARED | PTE_NG);
+    start_others(use_page);
+    for (unsigned i = 0; more(i); i++) {
+        note_faults(before);
         pause_a_little();
         *pte(SHARED_VA, 3) = 0;
-        ways[i % COUNT_OF(ways)](SHARED_VA, 0);
+        ways[i % COUNT_OF(ways)](SHARED_VA, OTHER_ASID);
         REG64(PAGE_A) = POISON;
-        while (faults == before && stale == 0)
-            ASM("wfe");
+        wait_faults(before);
         REG64(PAGE_A) = GOOD;
         ASM("dsb ish");
-        *pte(SHARED_VA, 3) = PAGE_A | PTE_KERNEL | PTE_NG | PTE_PAGE;
+        *pte(SHARED_VA, 3) = PAGE_A | PTE_SHARED | PTE_NG | PTE_PAGE;
         ASM("dsb ish");
     }
-    stop = 1;
     *pte(SHARED_VA, 3) = 0;
     tlbi_all();
-    check_eq("a page taken away is not seen again", stale, 0);
-    check("and was in use each time", faults >= ROUNDS);
+    stop_others();
+    check_eq("a page taken away is not seen again", all_stale(), 0);
 }
 
-static volatile uint64_t wrong_code;
+/* Wait in the page for a word to change; and a fault, when the page goes. */
+static void run_in_page(uint64_t number)
+{
+    while (!stop) {
+        struct trap trap =
+            run_at(MODE_EL1H, c_br_watch, address_of((void *)&told), SHARED_VA);
+        bool gone = trap.esr == ESR(EC_IABT, TRANSLATION | 3);
 
-/* Call the code each time it is said to be new. */
+        by[number].stale += !gone;
+        tell_word(&by[number].faults, by[number].faults + gone);
+    }
+}
+
+static void check_code_taken_away(void)
+{
+    uint32_t before[CPUS_MAX], *code = (uint32_t *)PAGE_A;
+
+    code[0] = 0xb9400001; /* ldr w1, [x0] */
+    code[1] = 0x34ffffe1; /* cbz w1, .-4 */
+    code[2] = CODE_RET;
+    sync_code(code, 12);
+    map_page(SHARED_VA, PAGE_A, (PTE_KERNEL & ~PTE_PXN) | PTE_RO);
+    start_others(run_in_page);
+    for (unsigned i = 0; more(i); i++) {
+        note_faults(before);
+        pause_a_little();
+        *pte(SHARED_VA, 3) = 0;
+        tlbi_vae1is(SHARED_VA, 0);
+        told = 1; /* who is still there comes back */
+        wait_faults(before);
+        told = 0;
+        ASM("dsb ish");
+        *pte(SHARED_VA, 3) =
+            PAGE_A | (PTE_KERNEL & ~PTE_PXN) | PTE_RO | PTE_PAGE;
+        ASM("dsb ish");
+    }
+    *pte(SHARED_VA, 3) = 0;
+    tlbi_vae1is(SHARED_VA, 0);
+    stop_others();
+    check_eq("code taken away is not run again", all_stale(), 0);
+}
+
+/* Wait until the code is said to be new, and for which round; 0: no more. */
+static uint32_t wait_code(uint64_t number)
+{
+    while (told == by[number].heard && !stop)
+        ASM("wfe");
+    ASM("dmb ish\n\tisb");
+    return stop ? 0 : told;
+}
+
 static void call_code(uint64_t number)
 {
-    (void)number;
-    for (uint32_t i = 1; i <= ROUNDS; i++) {
-        wait_word(&told, i);
-        ASM("isb");
-        wrong_code += call(SHARED_VA) != i;
-        tell_word(&heard, i);
+    uint32_t i;
+
+    while ((i = wait_code(number)) != 0) {
+        by[number].odd += call(SHARED_VA) != i;
+        tell_word(&by[number].heard, i);
     }
 }
 
-static void check_code_of_another_vcpu(void)
+static void tell_others(uint32_t i)
+{
+    tell_word(&told, i);
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        wait_word(&by[cpu].heard, i);
+}
+
+static uint32_t all_odd(void)
+{
+    uint32_t sum = 0;
+
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        sum += by[cpu].odd;
+    return sum;
+}
+
+static void check_code_of_other_vcpus(void)
 {
     map_page(SHARED_VA, PAGE_A, PTE_KERNEL & ~PTE_PXN);
-    start_cpu(2, call_code);
-    for (uint32_t i = 1; i <= ROUNDS; i++) {
+    start_others(call_code);
+    for (uint32_t i = 1; more(i); i++) {
         write_code(SHARED_VA, i);
-        tell_word(&told, i);
-        wait_word(&heard, i);
+        tell_others(i);
     }
-    check_eq("code changed for another vCPU", wrong_code, 0);
+    stop_others();
+    check_eq("code changed for other vCPUs", all_odd(), 0);
     set_pte(pte(SHARED_VA, 3), 0);
 }
 
-static volatile uint64_t calls, odd;
-static volatile uint32_t ending;
+/*
+ * The same with code that is hot: a loop that adds a number LOOPS times, so
+ * that an engine which compiles has compiled it when the number changes.
+ */
+enum { LOOPS = 3000 };
+
+static void write_loop(uint64_t at, uint32_t addend)
+{
+    uint32_t *code = (uint32_t *)at;
+
+    code[0] = CODE_MOVZ_W0(0);
+    code[1] = 0x52800001 | LOOPS << 5; /* movz w1, #LOOPS */
+    code[2] = 0x11000000 | addend << 10; /* add w0, w0, #addend */
+    code[3] = 0x71000421; /* subs w1, w1, #1 */
+    code[4] = 0x54ffffc1; /* b.ne .-8 */
+    code[5] = CODE_RET;
+    sync_code(code, 24);
+}
+
+static void call_loop(uint64_t number)
+{
+    uint32_t i;
+
+    while ((i = wait_code(number)) != 0) {
+        by[number].odd += call(SHARED_VA) != i * LOOPS;
+        tell_word(&by[number].heard, i);
+    }
+}
+
+static void check_hot_code(void)
+{
+    unsigned wrong = 0;
+
+    map_page(SHARED_VA, PAGE_A, PTE_KERNEL & ~PTE_PXN);
+    for (uint32_t i = 1; i <= 300; i++) {
+        write_loop(SHARED_VA, i);
+        wrong += call(SHARED_VA) != i * LOOPS;
+        wrong += call(SHARED_VA) != i * LOOPS;
+    }
+    check_eq("a hot loop changed 300 times", wrong, 0);
+    set_pte(pte(SHARED_VA, 3), 0);
+}
+
+static void check_hot_code_of_other_vcpus(void)
+{
+    map_page(SHARED_VA, PAGE_A, PTE_KERNEL & ~PTE_PXN);
+    start_others(call_loop);
+    for (uint32_t i = 1; more(i); i++) {
+        write_loop(SHARED_VA, i);
+        tell_others(i);
+    }
+    stop_others();
+    check_eq("a hot loop changed for other vCPUs", all_odd(), 0);
+    set_pte(pte(SHARED_VA, 3), 0);
+}
 
 /* Call the code all the time: a branch or a nop, both are allowed to change
  * while they are run. */
 static void call_always(uint64_t number)
 {
-    (void)number;
-    while (!ending) {
+    while (!stop) {
         uint64_t value;
 
         ASM("isb");
         value = call(SHARED_VA);
-
-        odd += value != 1 && value != 2;
-        __atomic_store_n(&heard, (uint32_t)value, __ATOMIC_RELEASE);
-        calls++;
+        by[number].odd += value != 1 && value != 2;
+        __atomic_store_n(&by[number].heard, (uint32_t)value, __ATOMIC_RELEASE);
+        by[number].calls++;
     }
 }
 
@@ -754,20 +1041,95 @@ static void check_code_being_run(void)
     code[3] = CODE_MOVZ_W0(2);
     code[4] = CODE_RET;
     sync_code(code, 20);
-    start_cpu(3, call_always);
-    for (uint32_t i = 0; i < ROUNDS; i++) {
-        uint64_t before;
-
+    start_others(call_always);
+    for (uint32_t i = 0; more(i); i++) {
         code[0] = i % 2 ? CODE_NOP : 0x14000003; /* b .+12 */
         sync_code(code, 4);
-        before = calls;
-        while (calls < before + 2)
-            ASM("yield");
-        late += heard != (i % 2 ? 1 : 2);
+        for (unsigned cpu = 1; cpu < cpus; cpu++) {
+            uint64_t before = by[cpu].calls;
+
+            while (by[cpu].calls < before + 2)
+                ASM("wfe");
+            late += by[cpu].heard != (i % 2 ? 1 : 2);
+        }
     }
-    ending = 1;
-    check_eq("a branch patched while it runs: what it was or is", odd, 0);
+    stop_others();
+    check_eq("a branch patched while it runs: what it was or is", all_odd(), 0);
     check_eq("and what it is from then on", late, 0);
+    set_pte(pte(SHARED_VA, 3), 0);
+}
+
+/* ---- access flag and dirty state, several vCPUs -------------------------- */
+
+#define PTE_SOFTWARE (1ull << 55) /* the first of four bits for software */
+
+static uint64_t swap_pte(volatile uint64_t *slot, uint64_t expected,
+                         uint64_t value)
+{
+    __asm__ volatile(".arch_extension lse\n\tcasal %0, %1, [%2]"
+                     : "+&r"(expected)
+                     : "r"(value), "r"(slot)
+                     : "memory");
+    return expected;
+}
+
+static void write_always(uint64_t number)
+{
+    WRITE("tcr_el1", TCR_BASE | TCR_HA | TCR_HD);
+    while (!stop)
+        __atomic_add_fetch((uint64_t *)(SHARED_VA + 64 * number), 1,
+                           __ATOMIC_RELAXED);
+}
+
+static uint64_t written(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned cpu = 1; cpu < cpus; cpu++)
+        sum += *(volatile uint64_t *)(PAGE_A + 64 * cpu);
+    return sum;
+}
+
+/*
+ * vCPU 0 cleans the page again and again, counting in the descriptor's bits
+ * for software; the others dirty it. No count may be lost, and what was
+ * written while the descriptor says "clean" is a write that nobody would
+ * save.
+ */
+static void check_dirty_of_other_vcpus(void)
+{
+    uint64_t clean = PAGE_A | PTE_KERNEL | PTE_PAGE | PTE_RO | PTE_DBM;
+    uint64_t count = 0, lost = 0, unsaved = 0, last;
+    volatile uint64_t *slot;
+
+    WRITE("tcr_el1", TCR_BASE | TCR_HA | TCR_HD);
+    slot = pte(SHARED_VA, 3);
+    set_pte(slot, clean & ~PTE_AF);
+    start_others(write_always);
+    last = written();
+    for (unsigned i = 0; more(i); i++) {
+        uint64_t old = *slot, now, seen;
+
+        pause_a_little();
+        do {
+            seen = written();
+            ASM("dmb ish");
+            now = old;
+            old = swap_pte(slot, now,
+                           (clean & ~PTE_AF) | (count + 1) % 16 * PTE_SOFTWARE);
+        } while (old != now);
+        lost += (old / PTE_SOFTWARE & 15) != count % 16;
+        unsaved += (old & PTE_RO) && seen != last;
+        count++;
+        tlbi_vaae1is(SHARED_VA, 0);
+        last = written();
+    }
+    stop_others();
+    check_eq("descriptors are updated atomically", lost, 0);
+    check_eq("nothing is written to a clean page", unsaved, 0);
+    check("and the page was written", written() != 0);
+    WRITE("tcr_el1", TCR_BASE);
+    set_pte(slot, 0);
 }
 
 void guest_main(void)
@@ -782,14 +1144,23 @@ void guest_main(void)
     check_access_flag();
     check_dirty();
     check_pan();
+    check_span();
     check_wxn();
     check_e0pd();
     check_halves();
     check_at();
     check_changed_code();
+    check_hot_code();
     check_crossing();
     check_exclusives();
+    check_exclusives_far();
+    cpus = cpu_count();
+    if (cpus == 1)
+        return;
     check_broadcast_tlbi();
-    check_code_of_another_vcpu();
+    check_code_taken_away();
+    check_code_of_other_vcpus();
+    check_hot_code_of_other_vcpus();
     check_code_being_run();
+    check_dirty_of_other_vcpus();
 }

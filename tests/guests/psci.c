@@ -21,6 +21,8 @@ enum {
     PSCI_MIGRATE_INFO_TYPE = 0x84000006,
     PSCI_FEATURES = 0x8400000a,
     SMCCC_VERSION = 0x80000000,
+    SMCCC_ARCH_FEATURES = 0x80000001,
+    PSCI_SYSTEM_RESET2 = 0x84000012,
     PSCI_CPU_ON_32 = 0x84000003,
     PSCI_CPU_SUSPEND_32 = 0x84000001,
     PSCI_AFFINITY_INFO_32 = 0x84000004,
@@ -52,7 +54,7 @@ static void check_loaded(void)
     check_eq("interrupts are masked", READ("daif"), 0x3c0);
     check_eq("the MMU is off", READ("sctlr_el1") & SCTLR_M, 0);
     check_eq("this is vCPU 0", READ("mpidr_el1") & 0xff00ffffff, 0);
-    for (uint64_t cpu = 1; cpu < 4; cpu++)
+    for (uint64_t cpu = 1; cpu < cpu_count(); cpu++)
         is("the others are off", hvc(PSCI_AFFINITY_INFO, cpu, 0, 0), OFF);
 }
 
@@ -115,7 +117,31 @@ static void check_bad_arguments(conduit call)
        INVALID_PARAMETERS);
     is("CPU_ON: Aff3", call(PSCI_CPU_ON, 1ull << 32 | 1, entry, 0),
        INVALID_PARAMETERS);
+    is("CPU_ON: a bit that is no affinity",
+       call(PSCI_CPU_ON, 1ull << 31, entry, 0), INVALID_PARAMETERS);
+    is("CPU_ON: one more than there are",
+       call(PSCI_CPU_ON, cpu_count(), entry, 0), INVALID_PARAMETERS);
     is("CPU_ON: itself", call(PSCI_CPU_ON, 0, entry, 0), ALREADY_ON);
+    is("CPU_ON, 32 bits: no such vCPU", call(PSCI_CPU_ON_32, 77, entry, 0),
+       INVALID_PARAMETERS);
+    is("CPU_ON, 32 bits: itself", call(PSCI_CPU_ON_32, 0, entry, 0),
+       ALREADY_ON);
+    is("AFFINITY_INFO: a bit that is no affinity",
+       call(PSCI_AFFINITY_INFO, 1ull << 31, 0, 0), INVALID_PARAMETERS);
+    is("AFFINITY_INFO: another cluster",
+       call(PSCI_AFFINITY_INFO, 0x100, 1, 0), INVALID_PARAMETERS);
+    is("AFFINITY_INFO: level 4 as 64 bits",
+       call(PSCI_AFFINITY_INFO, 0, 1ull << 32, 0), INVALID_PARAMETERS);
+    is("SYSTEM_RESET2: no such type", call(PSCI_SYSTEM_RESET2, 1, 0, 0),
+       INVALID_PARAMETERS);
+    is("SYSTEM_RESET2: a vendor's type",
+       call(PSCI_SYSTEM_RESET2, 0x80000001, 0, 0), NOT_SUPPORTED);
+    is("FEATURES of no function at all", call(PSCI_FEATURES, 0, 0, 0),
+       NOT_SUPPORTED);
+    is("FEATURES of a 64-bit form that is not",
+       call(PSCI_FEATURES, 0xc4000000, 0, 0), NOT_SUPPORTED);
+    is("SMCCC_ARCH_FEATURES of a work-around",
+       call(SMCCC_ARCH_FEATURES, 0x80008000, 0, 0), NOT_SUPPORTED);
     is("AFFINITY_INFO: no such vCPU", call(PSCI_AFFINITY_INFO, 77, 0, 0),
        INVALID_PARAMETERS);
     is("AFFINITY_INFO: no such level", call(PSCI_AFFINITY_INFO, 0, 4, 0),
@@ -130,6 +156,8 @@ static void check_bad_arguments(conduit call)
 /* Where there is no memory to start from. Not an error that PSCI demands. */
 static void check_bad_entry(void)
 {
+    if (cpu_count() < 2)
+        return;
     is("CPU_ON: no such address", hvc(PSCI_CPU_ON, 1, NOWHERE, 0),
        INVALID_ADDRESS);
     is("and it stays off", hvc(PSCI_AFFINITY_INFO, 1, 0, 0), OFF);
@@ -153,7 +181,7 @@ static void check_on_off(conduit call, unsigned round)
 {
     uint64_t entry = address_of(secondary_start);
 
-    for (uint64_t cpu = 1; cpu < 4; cpu++) {
+    for (uint64_t cpu = 1; cpu < cpu_count(); cpu++) {
         leave_now = 0;
         is("CPU_ON", start_cpu(cpu, note_state), SUCCESS);
         spin_until(&starts[cpu], round);
@@ -182,6 +210,8 @@ static void check_many_times(void)
 {
     uint32_t before = starts[1], wrong = 0;
 
+    if (cpu_count() < 2)
+        return;
     for (unsigned i = 0; i < 300; i++) {
         wrong += start_cpu(1, come_and_go) != SUCCESS;
         wait_off(1);
@@ -249,9 +279,9 @@ static void stay(uint64_t cpu)
 
 static void end(void)
 {
-    uint32_t before[4];
+    uint32_t before[CPUS_MAX];
 
-    for (uint64_t cpu = 1; cpu < 4; cpu++) {
+    for (uint64_t cpu = 1; cpu < cpu_count(); cpu++) {
         before[cpu] = starts[cpu];
         start_cpu(cpu, stay);
         spin_until(&starts[cpu], before[cpu] + 1);

@@ -194,9 +194,14 @@ void trap_c(struct trap *frame)
         cpu->irq(frame);
         return;
     }
+    if ((frame->vector & VECTOR_KIND) == VECTOR_FIQ && cpu->fiq) {
+        cpu->fiq(frame);
+        return;
+    }
     if ((frame->vector & VECTOR_KIND) != 0 || cpu->rescue_sp == 0)
         unexpected(frame);
     cpu->trap = *frame;
+    cpu->handler_pan = READ("s3_0_c4_c2_3");
     frame->x[0] = cpu->rescue_sp;
     frame->elr = address_of(enter_done);
     frame->spsr = MODE_EL1H;
@@ -250,6 +255,16 @@ int64_t smc(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
     SMCCC("smc #0");
 }
 
+unsigned cpu_count(void)
+{
+    static unsigned count;
+
+    while (count == 0 || (count < CPUS_MAX &&
+                          hvc(PSCI_AFFINITY_INFO, count, 0, 0) >= 0))
+        count++;
+    return count;
+}
+
 int64_t start_cpu(uint64_t number, void (*main)(uint64_t cpu))
 {
     cpu_of(number)->main = main;
@@ -269,6 +284,16 @@ void wait_off(uint64_t number)
         ASM("yield");
 }
 
+void run_on(uint64_t number, void (*main)(uint64_t cpu))
+{
+    if (number == 0) {
+        main(0);
+        return;
+    }
+    start_cpu(number, main);
+    wait_off(number);
+}
+
 void start_c(uint64_t number)
 {
     struct cpu *cpu = cpu_of(number);
@@ -279,7 +304,7 @@ void start_c(uint64_t number)
         if (paging_is_on)
             paging_on_here();
         cpu->main(number);
-        return;
+        hvc(PSCI_CPU_OFF, 0, 0, 0);
     }
     guest_main();
     power_off();

@@ -1,19 +1,20 @@
 /*
- * smp: four vCPUs that share memory, wake each other and wait for each other.
+ * smp: vCPUs that share memory, wake each other and wait for each other.
  *
  * A token goes round by SGI and WFI 20000 times; events by SEV and WFE; a
  * timer and an SGI that come at the same moment. Locks that wait with WFE,
- * counters by every kind of atomic operation, with exact totals. The classic
- * litmus tests of the memory model: what it forbids must never be seen.
+ * counters by every kind of atomic operation, with exact totals; floating
+ * point on all of them at once. litmus.c is about the order of accesses.
  *
  * Most of it does not fail but hang when a wake-up is lost: then the runner
  * ends it.
  */
 #include "bare.h"
 
-enum { CPUS = 4, TOKEN = 1, OTHER = 2 };
+enum { TOKEN = 1, OTHER = 2 };
+static unsigned cpus;
 
-/* ---- all four do one thing ----------------------------------------------- */
+/* ---- all do one thing ---------------------------------------------------- */
 
 static volatile uint32_t generation, done;
 static void (*volatile job)(uint64_t cpu);
@@ -44,7 +45,7 @@ static void run_all(void (*what)(uint64_t cpu))
     tell_word(&generation, generation + 1);
     what(0);
     finished();
-    wait_word(&done, CPUS);
+    wait_word(&done, cpus);
 }
 
 /* ---- wake-ups ------------------------------------------------------------ */
@@ -60,17 +61,26 @@ static uint32_t wait_interrupt(void)
 }
 
 enum { HOPS = 20000 };
-static volatile uint32_t hops[CPUS], strays;
+static volatile uint32_t hops[CPUS_MAX], strays;
 
 /* Interrupts are masked: WFI ends all the same. */
 static void pass_token(uint64_t cpu)
 {
-    while (hops[cpu] < HOPS / CPUS) {
+    while (hops[cpu] < HOPS / cpus) {
         strays += wait_interrupt() != TOKEN;
         hops[cpu]++;
-        if (cpu != CPUS - 1 || hops[cpu] < HOPS / CPUS)
-            gic_send_sgi(TOKEN, 1u << (cpu + 1) % CPUS);
+        if (cpu != cpus - 1 || hops[cpu] < HOPS / cpus)
+            gic_send_sgi(TOKEN, 1u << (cpu + 1) % cpus);
     }
+}
+
+static uint64_t sum_of(const volatile uint32_t counts[CPUS_MAX])
+{
+    uint64_t sum = 0;
+
+    for (unsigned cpu = 0; cpu < cpus; cpu++)
+        sum += counts[cpu];
+    return sum;
 }
 
 /* The first one starts with the token, and the last one keeps it. */
@@ -78,12 +88,11 @@ static void check_token(void)
 {
     gic_send_sgi(TOKEN, 1);
     run_all(pass_token);
-    check_eq("a token, 20000 hops by SGI and WFI",
-             hops[0] + hops[1] + hops[2] + hops[3], HOPS);
+    check_eq("a token, 20000 hops by SGI and WFI", sum_of(hops), HOPS);
     check_eq("and nothing else came", strays, 0);
 }
 
-static volatile uint32_t got[CPUS];
+static volatile uint32_t got[CPUS_MAX];
 
 static void on_token(struct trap *trap)
 {
@@ -104,25 +113,25 @@ static void pass_by_handler(uint64_t cpu)
     this_cpu()->irq = on_token;
     for (uint32_t turn = 1; turn <= TURNS; turn++) {
         if (cpu == 0)
-            gic_send_sgi(TOKEN, 1u << 1);
+            gic_send_sgi(TOKEN, 1u << 1 % cpus);
         while (got[cpu] < turn) {
             ASM("dsb sy\n\twfi");
             ASM("msr daifclr, #2\n\tisb\n\tmsr daifset, #2");
         }
         if (cpu != 0)
-            gic_send_sgi(TOKEN, 1u << (cpu + 1) % CPUS);
+            gic_send_sgi(TOKEN, 1u << (cpu + 1) % cpus);
     }
     this_cpu()->irq = NULL;
 }
 
 static volatile uint32_t event_word;
 
-/* Two by two: each waits for its number and says the next one. */
+/* Each waits for its number and says the next one. */
 static void pass_event(uint64_t cpu)
 {
     for (uint32_t turn = 0; turn < TURNS; turn++) {
-        wait_word(&event_word, CPUS * turn + (uint32_t)cpu);
-        tell_word(&event_word, CPUS * turn + (uint32_t)cpu + 1);
+        wait_word(&event_word, cpus * turn + (uint32_t)cpu);
+        tell_word(&event_word, cpus * turn + (uint32_t)cpu + 1);
     }
 }
 
@@ -164,10 +173,11 @@ static void collide(uint64_t cpu)
 static void check_wakeups(void)
 {
     run_all(pass_by_handler);
-    check("2000 rounds by handlers", got[0] == TURNS && got[1] == TURNS &&
-                                         got[2] == TURNS && got[3] == TURNS);
+    check_eq("2000 rounds by handlers", sum_of(got), TURNS * cpus);
     run_all(pass_event);
-    check_eq("8000 events by SEV and WFE", event_word, TURNS * CPUS);
+    check_eq("2000 rounds by SEV and WFE", event_word, TURNS * cpus);
+    if (cpus == 1)
+        return;
     gic_enable(TIMER_INTID);
     run_all(collide);
     check("a timer and an SGI at once, 2000 times",
@@ -314,197 +324,144 @@ static void check_counters(void)
 {
     run_all(count_locked);
     check_eq("a lock that waits with WFE: the count", count.locked,
-             ADDS / 4 * CPUS);
+             ADDS / 4 * cpus);
     check_eq("one at a time", overlaps, 0);
     run_all(count_exclusive);
-    check_eq("LDXR and STXR", count.exclusive, ADDS * CPUS);
+    check_eq("LDXR and STXR", count.exclusive, ADDS * cpus);
     run_all(count_pair);
     check("LDXP and STXP",
-          count.pair[0] == ADDS * CPUS && count.pair[1] == 3 * ADDS * CPUS);
+          count.pair[0] == ADDS * cpus && count.pair[1] == 3 * ADDS * cpus);
     check_eq("never torn", overlaps, 0);
     run_all(count_lse);
-    check_eq("STADD", count.ldadd, ADDS * CPUS);
-    check_eq("LDADDAL", count.acquire, ADDS * CPUS);
-    check_eq("STADD of a word", count.small, ADDS * CPUS);
-    check_eq("STADDB", count.byte, (uint8_t)(ADDS * CPUS));
-    check_eq("CASAL", count.cas, ADDS * CPUS);
+    check_eq("STADD", count.ldadd, ADDS * cpus);
+    check_eq("LDADDAL", count.acquire, ADDS * cpus);
+    check_eq("STADD of a word", count.small, ADDS * cpus);
+    check_eq("STADDB", count.byte, (uint8_t)(ADDS * cpus));
+    check_eq("CASAL", count.cas, ADDS * cpus);
     run_all(count_swp);
-    check_eq("a lock by SWPA", count.swp, ADDS / 4 * CPUS);
+    check_eq("a lock by SWPA", count.swp, ADDS / 4 * cpus);
     check_eq("LDSETAL and LDCLRAL, each its own bit", overlaps, 0);
 }
 
-/* ---- litmus tests -------------------------------------------------------- */
+/* ---- floating point ------------------------------------------------------ */
+
+enum { DIVISIONS = 3000 };
+static volatile uint32_t wrong_results, wrong_flags;
+
+#define FP ".arch_extension fp\n\t"
+
+static uint64_t divide(uint64_t a, uint64_t b)
+{
+    uint64_t result;
+
+    __asm__ volatile(FP "fmov d0, %1\n\tfmov d1, %2\n\tfdiv d2, d0, d1\n\t"
+                        "fmov %0, d2"
+                     : "=r"(result)
+                     : "r"(a), "r"(b)
+                     : "memory");
+    return result;
+}
 
 /*
- * Two vCPUs go through many cells; in each they store to and load from x and
- * y as the test says. A test is two pieces of assembly, with x in x0, y in
- * x1 and the results in x2 and x3.
+ * Each vCPU rounds in its own way, with a number of its own in a register that
+ * nobody touches; interrupts, waits and traps are in between. 1/3 and -1/3
+ * tell all four ways apart.
  */
-enum { CELLS = 10000, BATCHES = 10, SPINS = 20000 };
-struct cell {
-    volatile uint64_t x, pad_x[7], y, pad_y[7], r0, r1, pad_r[6];
-};
-#define cells ((struct cell *)SCRATCH)
-_Static_assert(CELLS * sizeof(struct cell) <= SCRATCH_BYTES, "");
-
-struct litmus {
-    const char *name;
-    void (*run[2])(struct cell *cell);
-    bool (*forbidden)(const struct cell *cell);
-    bool seen_is_fine; /* no test: prints how often it was seen */
-};
-
-#define PIECE(name, text, result)                                              \
-    static void name(struct cell *cell)                                        \
-    {                                                                          \
-        register volatile uint64_t *x __asm__("x0") = &cell->x;                \
-        register volatile uint64_t *y __asm__("x1") = &cell->y;                \
-        register uint64_t r __asm__("x2") = 1;                                 \
-        register uint64_t s __asm__("x3") = 1;                                 \
-        __asm__ volatile(".arch_extension rcpc\n\t" LSE text                   \
-                         : "+r"(r), "+r"(s)                                    \
-                         : "r"(x), "r"(y)                                      \
-                         : "memory");                                          \
-        result;                                                                \
-    }
-#define BOTH (cell->r0 = r, cell->r1 = s)
-#define FIRST (cell->r0 = r)
-#define SECOND (cell->r1 = r)
-#define NONE ((void)0)
-
-/* Message passing: x is the message, y says that it is there. */
-PIECE(mp_write_dmb, "str x2, [x0]\n\tdmb ishst\n\tstr x2, [x1]", NONE)
-PIECE(mp_read_dmb, "ldr x2, [x1]\n\tdmb ishld\n\tldr x3, [x0]", BOTH)
-PIECE(mp_write_rel, "str x2, [x0]\n\tstlr x2, [x1]", NONE)
-PIECE(mp_read_acq, "ldar x2, [x1]\n\tldr x3, [x0]", BOTH)
-PIECE(mp_read_rcpc, "ldapr x2, [x1]\n\tldr x3, [x0]", BOTH)
-PIECE(mp_read_dep, "ldr x2, [x1]\n\teor x3, x2, x2\n\tldr x3, [x0, x3]", BOTH)
-PIECE(mp_write_atomic, "str x2, [x0]\n\tswpl x2, x3, [x1]", NONE)
-PIECE(mp_read_exclusive, "ldaxr x2, [x1]\n\tldr x3, [x0]\n\tclrex", BOTH)
-/* Store buffering: each says it is here, then looks for the other. */
-PIECE(sb0_plain, "str x2, [x0]\n\tldr x2, [x1]", FIRST)
-PIECE(sb1_plain, "str x2, [x1]\n\tldr x2, [x0]", SECOND)
-PIECE(sb0_dmb, "str x2, [x0]\n\tdmb ish\n\tldr x2, [x1]", FIRST)
-PIECE(sb1_dmb, "str x2, [x1]\n\tdmb ish\n\tldr x2, [x0]", SECOND)
-PIECE(sb0_dsb, "str x2, [x0]\n\tdsb sy\n\tldr x2, [x1]", FIRST)
-PIECE(sb1_rel, "stlr x2, [x1]\n\tldar x2, [x0]", SECOND)
-PIECE(sb0_rel, "stlr x2, [x0]\n\tldar x2, [x1]", FIRST)
-PIECE(sb0_rel_big, "str x2, [x0]\n\tdmb sy\n\tldar x2, [x1]", FIRST)
-/* Load buffering: each takes the other's word, then leaves its own. */
-PIECE(lb0_dmb, "ldr x2, [x1]\n\tdmb ishld\n\tstr x3, [x0]", FIRST)
-PIECE(lb1_dmb, "ldr x2, [x0]\n\tdmb ish\n\tstr x3, [x1]", SECOND)
-PIECE(lb0_acq, "ldar x2, [x1]\n\tstr x3, [x0]", FIRST)
-PIECE(lb1_rel, "ldr x2, [x0]\n\tstlr x3, [x1]", SECOND)
-/* Coherence: one word seen twice does not go back. */
-PIECE(co_write, "str x2, [x0]", NONE)
-PIECE(co_read, "ldr x2, [x0]\n\tldr x3, [x0]", BOTH)
-
-static bool mp_forbidden(const struct cell *cell)
+static void divide_always(uint64_t cpu)
 {
-    return cell->r0 == 1 && cell->r1 == 0;
-}
+    static const uint64_t third[] = {0x3fd5555555555555, 0x3fd5555555555556,
+                                     0x3fd5555555555555, 0x3fd5555555555555};
+    static const uint64_t minus[] = {0xbfd5555555555555, 0xbfd5555555555555,
+                                     0xbfd5555555555556, 0xbfd5555555555555};
+    unsigned way = cpu % 4, wrong = 0, flags = 0;
+    uint64_t kept;
 
-static bool sb_forbidden(const struct cell *cell)
-{
-    return cell->r0 == 0 && cell->r1 == 0;
-}
-
-static bool lb_forbidden(const struct cell *cell)
-{
-    return cell->r0 == 1 && cell->r1 == 1;
-}
-
-static const struct litmus tests[] = {
-    {"MP, DMB and DMB", {mp_write_dmb, mp_read_dmb}, mp_forbidden, false},
-    {"MP, release and acquire",
-     {mp_write_rel, mp_read_acq},
-     mp_forbidden,
-     false},
-    {"MP, release and LDAPR",
-     {mp_write_rel, mp_read_rcpc},
-     mp_forbidden,
-     false},
-    {"MP, release and dependency",
-     {mp_write_rel, mp_read_dep},
-     mp_forbidden,
-     false},
-    {"MP, SWPL and LDAXR",
-     {mp_write_atomic, mp_read_exclusive},
-     mp_forbidden,
-     false},
-    {"SB, DMB and DMB", {sb0_dmb, sb1_dmb}, sb_forbidden, false},
-    {"SB, DSB and DMB", {sb0_dsb, sb1_dmb}, sb_forbidden, false},
-    {"SB, release and acquire", {sb0_rel, sb1_rel}, sb_forbidden, false},
-    {"SB, DMB and release", {sb0_rel_big, sb1_rel}, sb_forbidden, false},
-    {"LB, DMB and DMB", {lb0_dmb, lb1_dmb}, lb_forbidden, false},
-    {"LB, acquire and release", {lb0_acq, lb1_rel}, lb_forbidden, false},
-    {"CoRR", {co_write, co_read}, mp_forbidden, false},
-    {"SB, plain", {sb0_plain, sb1_plain}, sb_forbidden, true},
-};
-
-static const struct litmus *volatile current;
-static volatile uint32_t arrived, forbidden;
-
-/* Both are here, and go on at the same moment if they can: a WFE would let one
- * of them start when the other is half through. */
-static void meet(void)
-{
-    uint32_t all = (__atomic_fetch_add(&arrived, 1, __ATOMIC_ACQ_REL) / 2 + 1);
-    unsigned spins = 0;
-
-    ASM("dsb ish\n\tsev");
-    while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) < 2 * all)
-        if (++spins > SPINS)
-            ASM("wfe");
-}
-
-static void litmus(uint64_t cpu)
-{
-    if (cpu > 1)
-        return;
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
-        for (unsigned i = (unsigned)cpu; i < CELLS; i += 2)
-            cells[i].x = cells[i].y = 0;
-        meet();
-        for (unsigned i = 0; i < CELLS; i++)
-            current->run[cpu](&cells[i]);
-        meet();
-        if (cpu == 0)
-            for (unsigned i = 0; i < CELLS; i++)
-                forbidden += current->forbidden(&cells[i]);
-        meet();
-    }
-}
-
-static void check_litmus(void)
-{
-    for (size_t i = 0; i < COUNT_OF(tests); i++) {
-        forbidden = 0;
-        current = &tests[i];
-        run_all(litmus);
-        if (!tests[i].seen_is_fine) {
-            check_eq(tests[i].name, forbidden, 0);
-            continue;
+    WRITE("cpacr_el1", 3 << 20);
+    WRITE("fpcr", (uint64_t)way << 22);
+    __asm__ volatile(FP "fmov v31.d[1], %0" ::"r"(cpu + 77));
+    for (unsigned i = 0; i < DIVISIONS; i++) {
+        WRITE("fpsr", 0);
+        wrong += divide(0x3ff0000000000000, 0x4008000000000000) != third[way];
+        flags += READ("fpsr") != 0x10; /* inexact */
+        wrong += divide(0xbff0000000000000, 0x4008000000000000) != minus[way];
+        WRITE("fpsr", 0);
+        divide(0x3ff0000000000000, 0);
+        if (i % 64 == 0) {
+            gic_send_sgi(TOKEN, 1u << cpu);
+            flags += wait_interrupt() != TOKEN;
         }
-        print("# ");
-        print(tests[i].name);
-        print(", which may be reordered: seen ");
-        print_number(forbidden);
-        print(" times in 100000\n");
+        if (i % 16 == 0)
+            ASM("wfe");
+        flags += READ("fpsr") != 2; /* division by zero */
     }
+    __asm__ volatile(FP "fmov %0, v31.d[1]" : "=r"(kept));
+    wrong += kept != cpu + 77;
+    WRITE("cpacr_el1", 0);
+    __atomic_add_fetch(&wrong_results, wrong, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&wrong_flags, flags, __ATOMIC_RELAXED);
+}
+
+static void check_fp(void)
+{
+    run_all(divide_always);
+    check_eq("each vCPU rounds in its own way", wrong_results, 0);
+    check_eq("and has its own flags", wrong_flags, 0);
+}
+
+/* ---- a line that everybody writes ---------------------------------------- */
+
+/* Eight bytes side by side, each vCPU its own, by every size of store that
+ * leaves the others alone: nobody's byte may be lost. */
+static volatile uint64_t line[8] __attribute__((aligned(64)));
+static volatile uint32_t lost;
+
+static void share_line(uint64_t cpu)
+{
+    volatile uint8_t *mine = (volatile uint8_t *)line + cpu;
+    uint32_t wrong = 0;
+
+    for (unsigned i = 0; i < ADDS; i++) {
+        *mine = (uint8_t)i;
+        if (i % 3 == 0)
+            __asm__ volatile(LSE "staddb %w0, [%1]" ::"r"(0), "r"(mine)
+                             : "memory");
+        if (i % 5 == 0) /* the whole word, by a value that changes nothing */
+            __asm__ volatile(LSE "stadd %0, [%1]" ::"r"(0ull), "r"(line)
+                             : "memory");
+        if (i % 7 == 0) {
+            uint64_t value;
+            uint32_t status;
+
+            __asm__ volatile("1: ldxr %0, [%2]\n\tstxr %w1, %0, [%2]\n\t"
+                             "cbnz %w1, 1b"
+                             : "=&r"(value), "=&r"(status)
+                             : "r"(line)
+                             : "memory");
+        }
+        wrong += *mine != (uint8_t)i;
+    }
+    __atomic_add_fetch(&lost, wrong, __ATOMIC_RELAXED);
+}
+
+static void check_line(void)
+{
+    run_all(share_line);
+    check_eq("bytes side by side in one word", lost, 0);
 }
 
 void guest_main(void)
 {
+    cpus = cpu_count();
     paging_on();
     gic_start();
     gic_enable(TOKEN);
     gic_enable(OTHER);
-    for (uint64_t cpu = 1; cpu < CPUS; cpu++)
+    for (uint64_t cpu = 1; cpu < cpus; cpu++)
         start_cpu(cpu, worker);
-    wait_word(&done, CPUS - 1);
+    wait_word(&done, cpus - 1);
     check_token();
     check_wakeups();
     check_counters();
-    check_litmus();
+    check_line();
+    check_fp();
 }
