@@ -3,6 +3,7 @@
 #   make          build/lull
 #   make demo     install what is missing, build, boot a guest, measure it
 #   make test     install what is missing, build, run every test
+#   make litmus   litmus tests of the memory model, at length
 #   make model    let SPIN search a model of the parking protocol
 #   make test-qemu  QEMU with -accel hvf on our framework, built and tested
 #   make bench    Lull and its peers on the same guest, side by side
@@ -10,7 +11,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test model asan tsan fuzz fmt lint bench install clean \
+.PHONY: all demo test litmus model asan tsan fuzz fmt lint bench install clean \
 	bootstrap guest test-qemu
 
 all: $(BUILD)/build.ninja
@@ -35,6 +36,17 @@ guest:
 test: bootstrap guest
 	@$(MAKE) all
 	meson test -C $(BUILD) --print-errorlogs $(TESTS)
+
+# The litmus tests of the memory model, on two vCPUs and on four, compiled and
+# interpreted: about 10^8 runs, which take most of an hour.
+LITMUS_RUNS ?= 500000
+litmus: bootstrap all
+	@set -e; for native in 1 0; do for vcpus in 2 4; do \
+		echo "== $$vcpus vCPUs, LULL_NATIVE=$$native"; \
+		LULL_NATIVE=$$native tests/guests/run_litmus.py \
+			$(BUILD)/src/cli/lull $(BUILD)/tests/guests/litmus.bin \
+			$$vcpus $(LITMUS_RUNS); \
+	done; done
 
 model: bootstrap
 	@tests/model/run

@@ -16,8 +16,7 @@ extern char c_ret[], c_svc[], c_brk[], c_hvc[], c_smc[], c_hlt[], c_dcps1[],
     c_msr_daifset[], c_wfi[], c_mrs_tpidr[], c_msr_tpidrro[], c_mrs_midr[],
     c_wfe[], c_wfe_waits[], c_steps[], c_step_ldxr[], c_break[],
     c_break_second[], c_step_el1[], c_step_el1_next[], c_watch_word[],
-    c_pan_ldr[], c_pan_ldr_insn[], c_copy_q[], c_br_watch[],
-    c_mrs_ap1r1[];
+    c_pan_ldr[], c_pan_ldr_insn[], c_copy_q[], c_br_watch[], c_mrs_ap1r1[];
 
 enum {
     EC_UNKNOWN = 0x00,

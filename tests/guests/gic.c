@@ -277,8 +277,8 @@ static void check_eoi_order(void)
     check_eq("EOImode 1: and leaves the priority", running(), MIDDLE);
     gic_end(3);
     check_eq("EOImode 1: for EOIR", running(), IDLE_PRIORITY);
-    check_eq("EOImode 1: the other is active still",
-             gic_bit(GIC_ISACTIVER, 5), 1);
+    check_eq("EOImode 1: the other is active still", gic_bit(GIC_ISACTIVER, 5),
+             1);
     WRITE(ICC_DIR, 5);
     WRITE(ICC_CTLR, 0);
     pend_self(3);

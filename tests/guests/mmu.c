@@ -772,9 +772,8 @@ static uint64_t started;
  * vCPUs that spin, a round takes long: less of them then. */
 static bool more(unsigned i)
 {
-    return i < FEW_ROUNDS ||
-           (i < ROUNDS &&
-            READ("cntvct_el0") - started < READ("cntfrq_el0") / 2);
+    return i < FEW_ROUNDS || (i < ROUNDS && READ("cntvct_el0") - started <
+                                                READ("cntfrq_el0") / 2);
 }
 
 static void start_others(void (*main)(uint64_t cpu))
@@ -827,8 +826,8 @@ static void use_page(uint64_t number)
 
     set_asid(ttbr0_root, OTHER_ASID);
     for (unsigned i = 0; !stop; i++) {
-        struct trap trap = run_at(modes[i % COUNT_OF(modes)], c_watch_word,
-                                  SHARED_VA, GOOD);
+        struct trap trap =
+            run_at(modes[i % COUNT_OF(modes)], c_watch_word, SHARED_VA, GOOD);
 
         by[number].stale += returned(&trap);
         tell_word(&by[number].faults, by[number].faults + !returned(&trap));
@@ -969,10 +968,10 @@ static void write_loop(uint64_t at, uint32_t addend)
     uint32_t *code = (uint32_t *)at;
 
     code[0] = CODE_MOVZ_W0(0);
-    code[1] = 0x52800001 | LOOPS << 5; /* movz w1, #LOOPS */
+    code[1] = 0x52800001 | LOOPS << 5;   /* movz w1, #LOOPS */
     code[2] = 0x11000000 | addend << 10; /* add w0, w0, #addend */
-    code[3] = 0x71000421; /* subs w1, w1, #1 */
-    code[4] = 0x54ffffc1; /* b.ne .-8 */
+    code[3] = 0x71000421;                /* subs w1, w1, #1 */
+    code[4] = 0x54ffffc1;                /* b.ne .-8 */
     code[5] = CODE_RET;
     sync_code(code, 24);
 }

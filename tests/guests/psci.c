@@ -128,8 +128,8 @@ static void check_bad_arguments(conduit call)
        ALREADY_ON);
     is("AFFINITY_INFO: a bit that is no affinity",
        call(PSCI_AFFINITY_INFO, 1ull << 31, 0, 0), INVALID_PARAMETERS);
-    is("AFFINITY_INFO: another cluster",
-       call(PSCI_AFFINITY_INFO, 0x100, 1, 0), INVALID_PARAMETERS);
+    is("AFFINITY_INFO: another cluster", call(PSCI_AFFINITY_INFO, 0x100, 1, 0),
+       INVALID_PARAMETERS);
     is("AFFINITY_INFO: level 4 as 64 bits",
        call(PSCI_AFFINITY_INFO, 0, 1ull << 32, 0), INVALID_PARAMETERS);
     is("SYSTEM_RESET2: no such type", call(PSCI_SYSTEM_RESET2, 1, 0, 0),

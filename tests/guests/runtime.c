@@ -259,8 +259,8 @@ unsigned cpu_count(void)
 {
     static unsigned count;
 
-    while (count == 0 || (count < CPUS_MAX &&
-                          hvc(PSCI_AFFINITY_INFO, count, 0, 0) >= 0))
+    while (count == 0 ||
+           (count < CPUS_MAX && hvc(PSCI_AFFINITY_INFO, count, 0, 0) >= 0))
         count++;
     return count;
 }
