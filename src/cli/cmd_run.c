@@ -40,6 +40,8 @@ static const char help[] =
     "lull-run(1))\n"
     "  --gic WHO         who keeps the interrupt controller: vmm or framework\n"
     "                    (vmm)\n"
+    "  --sandbox WHAT    on, or off: keep the process from files and system\n"
+    "                    calls that running does not take (on)\n"
     "  --no-reboot       end when the guest resets or its kernel panics\n"
     "  --help            this text\n"
     "\n"
@@ -51,7 +53,7 @@ static const char help[] =
     "1 a bad option or file, 3 the guest crashed, or reset with --no-reboot.\n";
 
 /* Settings as stat shows them; their order in the array. */
-enum setting { CPUS, MEMORY, CONSOLE, IDLE, GIC, REBOOT, SETTINGS };
+enum setting { CPUS, MEMORY, CONSOLE, IDLE, GIC, SANDBOX, REBOOT, SETTINGS };
 
 struct run {
     struct lull_vm_config config;
@@ -106,6 +108,15 @@ static int set_gic(struct run *run, const char *value)
     return 0;
 }
 
+static int set_sandbox(struct run *run, const char *value)
+{
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+        return bad("--sandbox %s: give on or off", value);
+    run->config.no_sandbox = strcmp(value, "off") == 0;
+    run->settings[SANDBOX].source = "--sandbox";
+    return 0;
+}
+
 static int set_cpus(struct run *run, const char *value)
 {
     uint64_t cpus;
@@ -152,6 +163,7 @@ enum option_id {
     OPT_IDLE,
     OPT_GIC,
     OPT_FAULT,
+    OPT_SANDBOX,
     OPT_NO_REBOOT,
     OPT_HELP,
 };
@@ -170,6 +182,7 @@ static const struct option options[] = {
     {"idle", required_argument, NULL, OPT_IDLE},
     {"gic", required_argument, NULL, OPT_GIC},
     {"fault", required_argument, NULL, OPT_FAULT},
+    {"sandbox", required_argument, NULL, OPT_SANDBOX},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -215,6 +228,8 @@ static int set_option(struct run *run, int option, const char *value)
         return set_faults(run, value);
     case OPT_GIC:
         return set_gic(run, value);
+    case OPT_SANDBOX:
+        return set_sandbox(run, value);
     case OPT_NO_REBOOT:
         config->no_reboot = true;
         run->settings[REBOOT] =
@@ -236,6 +251,7 @@ static void defaults(struct run *run)
         [CONSOLE] = {"console", NULL, "default"},
         [IDLE] = {"idle", NULL, "default"},
         [GIC] = {"gic", "vmm", "default"},
+        [SANDBOX] = {"sandbox", "on", "default"},
         [REBOOT] = {"reboot", "yes", "default"},
     };
 

@@ -130,6 +130,8 @@ struct lull_vm {
     unsigned granules_kib;
     bool hv_created;
     bool ram_mapped;
+    const char *sandbox; /* what contains the process, for stat */
+    int proc_fd;         /* see contain.c */
 
     uint64_t mpidr[LULL_CPUS_MAX];
     struct vcpu vcpu[LULL_CPUS_MAX];
@@ -193,6 +195,12 @@ void vm_resume(struct lull_vm *vm);
 void vm_reset(struct lull_vm *vm, bool by_guest);
 /* Press the power key. False: the guest does not listen to it. */
 bool vm_power_key(struct lull_vm *vm);
+
+/* ---- contain.c -------------------------------------------------------------
+ */
+
+/* Give up what running does not take. Before there is a second thread. */
+bool vm_contain(struct lull_vm *vm, struct why *why);
 
 /* ---- policy.c --------------------------------------------------------------
  */

@@ -6,6 +6,7 @@
  */
 #include "slots.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,15 @@ struct slots *slots_new(const struct lull_vm_config *config,
         return slots;
     slots_free(slots);
     return NULL;
+}
+
+bool slots_start(struct slots *slots, struct why *why)
+{
+    for (unsigned i = 0; i < slots->config->disk_count; i++)
+        if (!lull_disk_file_start(slots->disk[i]))
+            return because(why, "--disk %s: no thread: %s",
+                           slots->config->disks[i], strerror(errno));
+    return true;
 }
 
 /* Devices before the host sides they use. */

@@ -31,6 +31,8 @@ unsigned slots_windows(const struct lull_vm_config *config,
 
 struct slots *slots_new(const struct lull_vm_config *config,
                         const struct slots_host *host, struct why *why);
+/* Begin the threads that devices have, before the vCPUs'. */
+bool slots_start(struct slots *slots, struct why *why);
 /* When no vCPU and no loop runs; NULL is nothing. */
 void slots_free(struct slots *slots);
 

@@ -6,6 +6,7 @@
  * the vCPUs nothing; nobody samples when nobody asks. What a rate is, and
  * over which time, is the asker's choice: he asks twice and subtracts.
  */
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +43,13 @@ static json_t *process_json(void)
     return process;
 }
 
+/* What is in force of a setting: of the sandbox, what the host could do. */
+static const char *setting_value(const struct lull_vm *vm,
+                                 const struct lull_setting *setting)
+{
+    return strcmp(setting->name, "sandbox") == 0 ? vm->sandbox : setting->value;
+}
+
 /* What was given at the start; the policy may have been changed since. */
 static json_t *settings_json(const struct lull_vm *vm, const char *policy)
 {
@@ -52,8 +60,8 @@ static json_t *settings_json(const struct lull_vm *vm, const char *policy)
     for (i = 0; i < config->setting_count; i++)
         json_object_set_new(settings, config->settings[i].name,
                             json_pack("{s:s,s:s}", "value",
-                                      config->settings[i].value, "source",
-                                      config->settings[i].source));
+                                      setting_value(vm, &config->settings[i]),
+                                      "source", config->settings[i].source));
     if (vm->idle.switched)
         json_object_set_new(
             settings, "idle",

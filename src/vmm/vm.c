@@ -626,7 +626,8 @@ static bool config_check(const struct lull_vm_config *config, struct why *why)
     return true;
 }
 
-/* The console comes last: it takes the terminal. */
+/* The console comes late: it takes the terminal. Threads come last, behind
+ * what contains them. */
 static bool vm_build(struct lull_vm *vm, struct why *why)
 {
     vm_number_cpus(vm);
@@ -636,7 +637,8 @@ static bool vm_build(struct lull_vm *vm, struct why *why)
            vm_memory_map(vm, why) && vm_news_new(vm, why) &&
            vm_vcpus_new(vm, why) && vm_devices_new(vm, why) &&
            (vm->control = control_new(vm, why)) != NULL &&
-           vm_console_new(vm, why) && vm_bus_new(vm, why);
+           vm_console_new(vm, why) && vm_bus_new(vm, why) &&
+           vm_contain(vm, why) && slots_start(vm->slots, why);
 }
 
 struct lull_vm *lull_vm_new(const struct lull_vm_config *config, char *err,
@@ -656,6 +658,7 @@ struct lull_vm *lull_vm_new(const struct lull_vm_config *config, char *err,
     }
     vm->config = *config;
     vm->news_fd[0] = vm->news_fd[1] = -1;
+    vm->proc_fd = -1;
     pthread_mutex_init(&vm->lock, NULL);
     pthread_cond_init(&vm->held_changed, NULL);
     if (vm_build(vm, &why))
@@ -745,6 +748,8 @@ void lull_vm_free(struct lull_vm *vm)
     for (i = 0; i < 2; i++)
         if (vm->news_fd[i] >= 0)
             close(vm->news_fd[i]);
+    if (vm->proc_fd >= 0)
+        close(vm->proc_fd);
     vm_memory_unmap(vm);
     if (vm->hv_created)
         hv_vm_destroy();

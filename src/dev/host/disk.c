@@ -202,10 +202,19 @@ static void *work(void *opaque)
 
 static bool add_worker(struct lull_disk_file *file)
 {
-    if (pthread_create(&file->worker[file->workers], NULL, work, file) != 0)
+    int error = pthread_create(&file->worker[file->workers], NULL, work, file);
+
+    if (error != 0) {
+        errno = error;
         return false;
+    }
     file->workers++;
     return true;
+}
+
+bool lull_disk_file_start(struct lull_disk_file *file)
+{
+    return add_worker(file);
 }
 
 /* A thread that was signalled counts as idle until it runs: so there may be
@@ -318,9 +327,6 @@ static bool open_spec(struct lull_disk_file *file, const char *spec,
     take_options(&options);
     ok = open_file(file, &options, error, error_bytes);
     free(options.path);
-    if (ok && !add_worker(file))
-        return fail(error, error_bytes, "--disk: no thread: %s",
-                    strerror(errno));
     return ok;
 }
 

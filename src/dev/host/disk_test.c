@@ -59,6 +59,14 @@ static struct lull_disk_file *open_with(const char *options)
     return lull_disk_file_new(spec, error, sizeof(error));
 }
 
+static struct lull_disk_file *start_with(const char *options)
+{
+    struct lull_disk_file *file = open_with(options);
+
+    ck_assert(file != NULL && lull_disk_file_start(file));
+    return file;
+}
+
 static void submit(const struct lull_disk_file *file,
                    struct lull_disk_request *request)
 {
@@ -103,7 +111,7 @@ static void fill(uint8_t seed)
 
 static void back_and_forth(const char *options)
 {
-    struct lull_disk_file *file = open_with(options);
+    struct lull_disk_file *file = start_with(options);
     uint8_t expected[sizeof(buffer)];
 
     ck_assert_msg(file != NULL, "%s", error);
@@ -139,7 +147,7 @@ END_TEST
 
 START_TEST(zeros_and_discards)
 {
-    struct lull_disk_file *file = open_with("");
+    struct lull_disk_file *file = start_with("");
     struct stat before, after;
 
     fill(3);
@@ -168,7 +176,7 @@ START_TEST(many_at_once)
     static struct lull_disk_request request[MANY];
     static struct iovec vector[MANY];
     static uint8_t bytes[MANY][512];
-    struct lull_disk_file *file = open_with("");
+    struct lull_disk_file *file = start_with("");
 
     for (unsigned i = 0; i < MANY; i++) {
         memset(bytes[i], (int)i, 512);
@@ -192,7 +200,7 @@ END_TEST
 
 START_TEST(a_file_that_shrank)
 {
-    struct lull_disk_file *file = open_with("");
+    struct lull_disk_file *file = start_with("");
 
     ck_assert_int_eq(ftruncate(image, 512), 0);
     ck_assert_int_eq(run(file, LULL_DISK_READ, 0, buffer, PART), EIO);

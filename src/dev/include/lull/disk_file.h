@@ -23,6 +23,9 @@ struct lull_disk_file;
 /* NULL on failure, with one line for the user in `error`. */
 struct lull_disk_file *lull_disk_file_new(const char *spec, char *error,
                                           size_t error_bytes);
+/* Once, before the first request: the disk's threads begin here, so that what
+ * contains the process (Landlock) comes before them. False: errno. */
+bool lull_disk_file_start(struct lull_disk_file *file);
 /* With no request on its way. */
 void lull_disk_file_free(struct lull_disk_file *file);
 const struct lull_disk *lull_disk_file_disk(const struct lull_disk_file *file);

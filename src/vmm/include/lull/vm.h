@@ -54,7 +54,8 @@ struct lull_vm_config {
     struct idle_policy idle;
     struct lull_faults faults; /* all 0, but for tests */
     enum lull_gic_mode gic;
-    bool no_reboot; /* a guest that resets or panics ends the VM */
+    bool no_sandbox; /* keep all that the process may do: contain.c */
+    bool no_reboot;  /* a guest that resets or panics ends the VM */
     /* Something the user should read now, one line; on the loop's thread.
      * NULL: nobody does. */
     void (*notice)(void *opaque, const char *line);
