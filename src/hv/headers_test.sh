@@ -3,16 +3,17 @@
 # headers_test.c, as the languages and compilers that callers use: what is
 # found of gcc, g++, clang and clang++.
 #
-# usage: headers_test.sh INCLUDE_DIR headers_test.c
+# usage: headers_test.sh headers_test.c INCLUDE_DIR [INCLUDE_DIR]
 set -u
-include=$1
-checks=$2
+checks=$1
+include=$2
+include_system=${3:-$2}
 failed=0
 compilers=0
 
 try() { # compiler, language, standard, file, its name
-    "$1" -x "$2" -std="$3" -I "$include" -Wall -Wextra -Wpedantic -Werror \
-        -fsyntax-only "$4" || {
+    "$1" -x "$2" -std="$3" -I "$include" -I "$include_system" \
+        -Wall -Wextra -Wpedantic -Werror -fsyntax-only "$4" || {
         echo "FAILED: $1 -std=$3 $4 ${5:-}"
         failed=1
         return 1
@@ -20,7 +21,9 @@ try() { # compiler, language, standard, file, its name
 }
 
 alone() { # compiler, language, standard
-    for header in $(cd "$include" && find . -name '*.h' | sed 's,^\./,,'); do
+    for header in $(for folder in "$include" "$include_system"; do
+        (cd "$folder" && find . -name '*.h')
+    done | sed 's,^\./,,' | sort -u); do
         printf '#include <%s>\nextern int unit_is_not_empty;\n' "$header" |
             try "$1" "$2" "$3" - "$header" || return 1
     done

@@ -9,7 +9,7 @@
 
 #include <sys/random.h>
 
-enum { WORDS = 32 }; /* 256 bytes: getrandom never cuts those short */
+enum { WORDS = 32 }; /* 256 bytes: getentropy gives no more at once */
 
 static _Thread_local uint64_t pool[WORDS];
 static _Thread_local unsigned left;
@@ -17,7 +17,7 @@ static _Thread_local unsigned left;
 bool a64_random(uint64_t *value)
 {
     if (left == 0) {
-        if (getrandom(pool, sizeof(pool), 0) != sizeof(pool))
+        if (getentropy(pool, sizeof(pool)) != 0)
             return false;
         left = WORDS;
     }
