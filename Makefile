@@ -4,6 +4,8 @@
 #   make demo     install what is missing, build, boot a guest, measure it
 #   make test     install what is missing, build, run every test
 #   make litmus   litmus tests of the memory model, at length
+#   make arm64    build for arm64 Linux, run the tests under qemu-aarch64
+#   make macos    compile and link for macOS, look at the result
 #   make model    let SPIN search a model of the parking protocol
 #   make test-qemu  QEMU with -accel hvf on our framework, built and tested
 #   make bench    Lull and its peers on the same guest, side by side
@@ -11,8 +13,8 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test litmus model asan tsan fuzz fmt lint bench install clean \
-	bootstrap guest test-qemu
+.PHONY: all demo test litmus model arm64 macos asan tsan fuzz fmt lint \
+	bench install clean bootstrap guest test-qemu
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -57,6 +59,26 @@ test-qemu: guest all
 	@scripts/rebuild-qemu.sh --variant all >/dev/null
 	@qemu/check test
 
+# An arm64 host, in qemu-aarch64. Left out: real Linux in a guest, which takes
+# two emulators' time, and what has nothing of the host in it.
+arm64:
+	@places=$$(scripts/cross arm64) || exit 1; \
+	test -f build-arm64/build.ninja || meson setup build-arm64 \
+		--cross-file "$$places" --cross-file tests/cross/aarch64-linux.ini
+	ninja -C build-arm64
+	CK_TIMEOUT_MULTIPLIER=10 meson test -C build-arm64 -t 3 \
+		--print-errorlogs --no-suite guest --no-suite model \
+		--no-suite scripts $(TESTS)
+
+# macOS, as far as that goes without one: compiled, linked, looked at.
+macos:
+	@places=$$(scripts/cross macos) || exit 1; \
+	test -f build-macos/build.ninja || meson setup build-macos \
+		--cross-file "$$places" --cross-file tests/cross/aarch64-macos.ini \
+		-Dwerror=true -Dslirp=disabled
+	ninja -C build-macos
+	meson test -C build-macos --print-errorlogs --suite macos
+
 # Units and bare-metal guests under a sanitizer; booting Linux under one takes
 # too long.
 asan: SANITIZE = address,undefined
@@ -86,4 +108,4 @@ install: all
 	meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz
+	rm -rf $(BUILD) build-arm64 build-asan build-fuzz build-macos build-tsan

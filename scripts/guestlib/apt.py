@@ -54,15 +54,20 @@ REASONS = [
 
 
 class Apt:
-    def __init__(self, suite, address=None):
+    """Packages of a suite; with sources=True, source packages instead, as
+    the suite was released: what is built of them is not given to anybody.
+    """
+
+    def __init__(self, suite, address=None, base=None, sources=False):
         for tool in ("apt-get", "apt-cache", "dpkg-deb"):
             if not shutil.which(tool):
                 raise report.Failure(
                     report.USAGE,
                     f"{tool} is not on this machine: Debian's packages are"
                     " fetched with apt; try `lull guest fetch alpine`")
-        self.base = cache.root() / "debian"
+        self.base = base or cache.root() / "debian"
         self.debs = self.base / "debs"
+        self.sources = sources
         self.suite = suite
         self.mirror, self.security = mirror.find()
         if address:
@@ -77,14 +82,16 @@ class Apt:
                 " quotes or brackets cannot be given to apt")
         for part in ("state/lists/partial", "cache/archives/partial", "debs"):
             (self.base / part).mkdir(parents=True, exist_ok=True)
-        options = "[arch=arm64 target=Packages"
+        kind = "deb-src" if self.sources else "deb"
+        options = ("[target=Sources" if self.sources else
+                   "[arch=arm64 target=Packages")
         if Path(mirror.KEYRING).exists():
             options += f" signed-by={mirror.KEYRING}"
-        lines = [f"deb {options}] {self.mirror} {self.suite} main"]
-        if self.security:
+        lines = [f"{kind} {options}] {self.mirror} {self.suite} main"]
+        if self.security and not self.sources:
             lines += [
-                f"deb {options}] {self.mirror} {self.suite}-updates main",
-                f"deb {options}] {self.security} {self.suite}-security main",
+                f"{kind} {options}] {self.mirror} {self.suite}-updates main",
+                f"{kind} {options}] {self.security} {self.suite}-security main",
             ]
         (self.base / "sources.list").write_text("\n".join(lines) + "\n")
         # The cache is private, so apt's own unprivileged user could not
@@ -198,6 +205,21 @@ class Apt:
                     report.VERIFY,
                     f"{bad[0]['deb']} did not arrive with the checksum that"
                     " Debian signed")
+
+    def upstream(self, names, folder):
+        """Fetch each source package's upstream archive; (path, version)s."""
+        report.say(f"fetching the sources of {', '.join(names)}")
+        self._run("apt-get", "-q", "source", "--tar-only", "--download-only",
+                  *names, cwd=folder)
+        found = []
+        for name in names:
+            archives = list(folder.glob(f"{name}_*.orig.tar.*"))
+            if len(archives) != 1:
+                raise report.Failure(
+                    report.NETWORK, f"{self.mirror} has no source of {name}")
+            version = archives[0].name.split("_")[1].split(".orig.tar")[0]
+            found.append((archives[0], version))
+        return found
 
     def keep_only(self, debs):
         for path in self.debs.iterdir():

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "self.h"
 
 /* Where it is, seen from the folder that lull is in: installed as bin/lull,
  * or built as BUILD/src/cli/lull with BUILD in the source tree. */
@@ -24,12 +25,11 @@ static const char *const places[] = {
 /* The folder of the running program, without a trailing slash. */
 static bool own_folder(char *out, size_t size)
 {
-    ssize_t length = readlink("/proc/self/exe", out, size - 1);
+    char *slash;
 
-    if (length <= 0)
+    if (!self_path(out, size))
         return false;
-    out[length] = '\0';
-    char *slash = strrchr(out, '/');
+    slash = strrchr(out, '/');
     if (slash == NULL)
         return false;
     *slash = '\0';

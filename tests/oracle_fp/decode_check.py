@@ -5,8 +5,10 @@ usage: decode_check.py FP_DECODES LLVM_MC [words per class [seed]]
 LLVM's disassembler is told the features that our ID registers show. Words are
 random within every encoding class, most of them unallocated.
 """
+import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -86,7 +88,8 @@ def main():
     ws = words(per_class, seed)
     invalid = theirs(llvm_mc, ws)
     ours = subprocess.run(
-        [fp_decodes], input="\n".join("%x" % w for w in ws),
+        shlex.split(os.environ.get("MESON_EXE_WRAPPER", "")) + [fp_decodes],
+        input="\n".join("%x" % w for w in ws),
         capture_output=True, text=True, check=True).stdout.split()
     bad = [w for i, w in enumerate(ws)
            if (i + 1 not in invalid) != (ours[i] == "1")]

@@ -48,13 +48,14 @@ START_TEST(test_host_unit_comes_back)
 {
     ck_assert_int_eq(fesetround(FE_DOWNWARD), 0);
     feclearexcept(FE_ALL_EXCEPT);
-    feraiseexcept(FE_OVERFLOW);
+    /* Overflow would be two: arm64 raises inexact with it. */
+    feraiseexcept(FE_DIVBYZERO);
     a64_set_fpcr(&cpu, SF_UP << 22);
     cpu.v[1].f64[0] = 1;
     cpu.v[2].f64[0] = 3;
     run_alone(FDIV_D);
     ck_assert_int_eq(fegetround(), FE_DOWNWARD);
-    ck_assert_int_eq(fetestexcept(FE_ALL_EXCEPT), FE_OVERFLOW);
+    ck_assert_int_eq(fetestexcept(FE_ALL_EXCEPT), FE_DIVBYZERO);
     ck_assert_uint_eq(cpu.v[0].d[0], 0x3fd5555555555556);
     ck_assert_uint_eq(a64_fpsr(&cpu), FPSR_IXC);
     fesetround(FE_TONEAREST);

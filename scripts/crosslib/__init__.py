@@ -1,0 +1,1 @@
+"""What scripts/cross is made of."""
