@@ -25,6 +25,8 @@ enum { CACHE_LINE = 128 };
 /* How long a kicker may take from its first step to its second, on a host that
  * is short of CPUs. */
 #define OWED_WAKE_NS 500000000ULL
+/* How often it is looked whether the second step found nobody asleep. */
+#define OWED_LOOK_NS 1000000ULL
 
 struct idle_vcpu {
     /* What everyone writes. */
@@ -53,6 +55,7 @@ struct idle_vcpu {
     struct rung rung;
     uint32_t random; /* for the faults */
     void (*first_sleep)(void *opaque);
+    uint64_t wakes_before; /* wakes_made when this park began */
     bool slept; /* without listening, under this policy */
     bool wfi;   /* this wait is a guest's, not the caller's own */
     bool lost;  /* this wait was ended by the backstop, a reason being set */
@@ -224,6 +227,12 @@ void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
     }
 }
 
+/* Relaxed: wake_is_lost only needs to see an increment some time. */
+static uint64_t wakes_made(struct idle_vcpu *iv)
+{
+    return atomic_load_explicit(&iv->wake_syscalls, memory_order_relaxed);
+}
+
 /* Watch the word until a time. The clock costs as much as a pause, so it is
  * read on every sixteenth look until the last 2 us, and on every look then. */
 static enum gov_end watch(struct idle_vcpu *iv, uint64_t until, uint32_t mask)
@@ -281,12 +290,21 @@ static enum park_end sleep_once(struct idle_vcpu *iv, uint32_t seen,
 
 /*
  * The backstop ended a sleep and a bit is set. Its kicker may have come at that
- * very moment, and the wake be on its way: lost is only one that does not come.
+ * very moment, and the wake be on its way, or have found nobody between that
+ * sleep and this one: lost is only one that is not made.
  */
 static bool wake_is_lost(struct idle_vcpu *iv)
 {
-    return park_wait(&iv->park, &iv->word, word_look(&iv->word),
-                     idle_now_ns() + OWED_WAKE_NS) == PARK_TIME;
+    uint64_t now = idle_now_ns(), until = now + OWED_WAKE_NS;
+
+    for (; now < until; now = idle_now_ns()) {
+        if (wakes_made(iv) != iv->wakes_before)
+            return false;
+        if (park_wait(&iv->park, &iv->word, word_look(&iv->word),
+                      now + OWED_LOOK_NS) != PARK_TIME)
+            return false;
+    }
+    return true;
 }
 
 /*
@@ -354,6 +372,7 @@ static enum gov_end park(struct idle_vcpu *iv, uint64_t until, uint64_t now,
     uint32_t first, last;
 
     park_before(&iv->park);
+    iv->wakes_before = wakes_made(iv);
     first = word_park(&iv->word);
     IDLE_HOOK(IDLE_HOOK_PARK_SET);
     if (!(first & mask))

@@ -560,6 +560,25 @@ START_TEST(backstop_waits_for_a_late_wake)
 }
 END_TEST
 
+/* The wake comes after the backstop has ended the sleep and before it is known
+ * whether one is owed: it finds nobody, and is no less of a wake. */
+START_TEST(backstop_knows_a_wake_that_found_nobody)
+{
+    uint32_t got;
+
+    teardown();
+    struct idle_config config = {
+        .force_exit = force_exit, .opaque = &exits, .backstop_ns = 1 * MS};
+    iv = idle_vcpu_new(&config);
+    at(IDLE_HOOK_SLEPT, 1, kick_irq);
+    ck_assert_int_eq(wait_for(IDLE_NO_DEADLINE, IDLE_ANY, &got),
+                     IDLE_WAKE_KICK);
+    ck_assert_uint_eq(got, IDLE_IRQ);
+    ck_assert_uint_eq(stats().wake_syscalls, 1);
+    ck_assert_uint_eq(stats().wakes_backstop, 0);
+}
+END_TEST
+
 /* A bit that nobody wakes for: set behind PARKED's back, as a broken kick
  * would, by claiming that the sleep already compared. */
 START_TEST(backstop_finds_a_lost_wake)
@@ -856,6 +875,7 @@ static void add_waiting(Suite *suite)
     tcase_add_test(tc, strays_are_absorbed_and_counted);
     tcase_add_test(tc, backstop_with_nothing_to_do_is_not_told);
     tcase_add_test(tc, backstop_waits_for_a_late_wake);
+    tcase_add_test(tc, backstop_knows_a_wake_that_found_nobody);
     tcase_add_test(tc, backstop_finds_a_lost_wake);
     tcase_add_test(tc, broken_sleep_is_left_for_slices);
     tcase_add_test(tc, a_sound_sleep_is_taken_back);
