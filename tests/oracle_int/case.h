@@ -24,6 +24,8 @@ enum {
     ORACLE_FAR = 0x20001040,      /* the exit on the other page */
     ORACLE_LITERALS = 0x20000c00, /* 256 bytes that LDR (literal) reads */
 
+    ORACLE_STUB = 0x20010000, /* the reference's, around the program */
+
     ORACLE_STATE = 0x30000000, /* struct oracle_case while it runs */
     ORACLE_DATA = 0x10000000,  /* three pages */
     ORACLE_DATA_BYTES = 12288,

@@ -19,7 +19,7 @@
 #include "case.h"
 
 void enter(void);
-extern const char page[], page_slot[], page_end[];
+extern const char page[], page_go[], page_end[];
 extern const char exit_end[], exit_next[], exit_back[], exit_far[];
 
 static volatile uint64_t fault, fault_pc;
@@ -72,10 +72,14 @@ static struct oracle_case *map_cases(const char *path)
     return p;
 }
 
-/* A branch at `at` to a label of the page. */
-static void branch_to(uint64_t at, const char *label)
+/* Where a label of stub.S is when copied. */
+static uint64_t in_stub(const char *label)
 {
-    uint64_t to = ORACLE_CODE + (uint64_t)(label - page);
+    return ORACLE_STUB + (uint64_t)(label - page);
+}
+
+static void put_branch(uint64_t at, uint64_t to)
+{
     uint32_t insn = 0x14000000 | ((uint32_t)((to - at) >> 2) & 0x3ffffff);
 
     memcpy((void *)at, &insn, 4);
@@ -93,8 +97,8 @@ static void run_case(struct oracle_case *c)
     exits[2] = ORACLE_BACK;
     exits[3] = ORACLE_FAR;
     memcpy((void *)ORACLE_SLOT, c->word, 4 * c->words);
-    branch_to(exits[0], exit_end);
-    branch_to(exits[1], exit_next);
+    put_branch(exits[0], in_stub(exit_end));
+    put_branch(exits[1], in_stub(exit_next));
     __builtin___clear_cache((char *)ORACLE_SLOT, (char *)end_pc + 8);
     memcpy((void *)ORACLE_WINDOW, c->data, ORACLE_WINDOW_BYTES);
     fault = ORACLE_ENDED;
@@ -111,6 +115,7 @@ int main(int argc, char **argv)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK};
     stack_t stack = {.ss_sp = malloc(65536), .ss_size = 65536};
     const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP};
+    const uint32_t clrex = 0xd5033f5f;
     struct oracle_case *cases;
     uint32_t count;
 
@@ -125,9 +130,12 @@ int main(int argc, char **argv)
     map(ORACLE_DATA, ORACLE_DATA_BYTES);
     map(ORACLE_CODE, ORACLE_CODE_BYTES);
     map(ORACLE_STATE - 4096, 16384);
-    memcpy((void *)ORACLE_CODE, page, (size_t)(page_end - page));
-    branch_to(ORACLE_BACK, exit_back);
-    branch_to(ORACLE_FAR, exit_far);
+    map(ORACLE_STUB, 4096);
+    memcpy((void *)ORACLE_STUB, page, (size_t)(page_end - page));
+    put_branch(in_stub(page_go), ORACLE_SLOT - 4);
+    memcpy((void *)(ORACLE_SLOT - 4), &clrex, 4);
+    put_branch(ORACLE_BACK, in_stub(exit_back));
+    put_branch(ORACLE_FAR, in_stub(exit_far));
     for (unsigned i = 0; i < 256; i++)
         ((char *)ORACLE_LITERALS)[i] = (char)oracle_literal(i);
     while (read(0, &count, sizeof(count)) == sizeof(count)) {

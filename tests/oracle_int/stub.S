@@ -1,17 +1,18 @@
 /*
- * What surrounds the instruction under test on the reference side. The part
- * from `page` to `page_end` is copied to ORACLE_CODE (results of ADR and BL
- * must be the same on both sides): it loads every register from the case at
- * ORACLE_STATE, runs the program at +0x800, and saves every register. Branches
- * to the exits are written around the program; an exit leaves its number
- * where the PC will be.
+ * What surrounds the program under test on the reference side. The part from
+ * `page` to `page_end` is copied to ORACLE_STUB: it loads every register from
+ * the case at ORACLE_STATE, goes to the CLREX before the program (the runner
+ * writes that branch at page_go), and saves every register. Branches to the
+ * exits are written around the program; an exit leaves its number where the PC
+ * will be. It lies on a page of its own, which never changes, so that the
+ * emulator has to translate it once.
  *
  * The thread pointer holds X0 while X0 is the way to the state.
  */
     .text
     .balign 8
-    .global enter, leave, page, page_slot, page_end
-    .global exit_end, exit_next, exit_back, exit_far
+    .global enter, leave, page, page_end
+    .global page_go, exit_end, exit_next, exit_back, exit_far
 
 enter:
     stp     x29, x30, [sp, #-160]!
@@ -34,7 +35,7 @@ enter:
     str     x3, [x0, #-8]
     ldr     w3, =0x1234567      /* ORACLE_TPIDR */
     str     w3, [x0, #-16]
-    mov     x0, #0x20000000
+    mov     x0, #0x20010000     /* ORACLE_STUB */
     br      x0
 
 leave:
@@ -96,7 +97,8 @@ page:
     ldr     x30, [x0, #240]
     ldr     x1, [x0, #8]
     ldr     x0, [x0]
-    b       page_clrex
+page_go:
+    nop
 
     /* Each exit: X0 to the thread pointer, the exit's number to the state. */
     .macro  exit_number n
@@ -115,11 +117,6 @@ exit_back:
 exit_far:
     exit_number 3
 
-    .org    page + 0x7fc
-page_clrex:
-    clrex
-page_slot:
-    .org    page + 0x900
 save:
     str     x1, [x0, #280]
     str     x30, [x0, #240]
