@@ -190,6 +190,39 @@ class Running(Command):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(vm.wait(PATIENCE), 0)
 
+    def test_stat_says_where_the_time_went(self):
+        with self.idle4("--name", "one", "--append", "x=y") as vm:
+            self.assertTrue(vm.expect(vmrun.READY, PATIENCE))
+            stat = json.loads(self.call("stat", "one", "--json").stdout)
+            for cpu in stat["interval"]["cpus"]:
+                self.assertAlmostEqual(sum(cpu["states_percent"].values()),
+                                       100, delta=0.1)
+            self.assertEqual(stat["settings"]["append"],
+                             {"value": "x=y", "source": "--append"})
+            self.assertTrue(os.path.samefile(stat["program"], LULL))
+            self.assertGreater(
+                stat["interval"]["histograms"]["idle_length"]["count"], 0)
+            shown = self.call("stat", "one").stdout
+            for text in ("append=x=y (--append)", "idle_length", "park_"):
+                self.assertIn(text, shown)
+
+    def test_stat_watch(self):
+        self.assertEqual(self.call("stat", "--watch", "--interval",
+                                   "0").returncode, 1)
+        with self.idle4("--name", "one") as vm:
+            self.assertTrue(vm.expect(vmrun.READY, PATIENCE))
+            child = subprocess.Popen(
+                [LULL, "stat", "--watch", "--json", "--interval", "0.1"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            times = [json.loads(child.stdout.readline())["now_ns"]
+                     for _ in range(3)]
+            self.assertEqual(times, sorted(set(times)))
+            vm.send("x")
+            self.assertEqual(vm.wait(PATIENCE), 0)
+            err = child.communicate(timeout=PATIENCE)[1]
+            self.assertEqual(child.returncode, 1)
+            self.assertIn("has ended", err)
+
     def test_socket_is_private(self):
         with self.idle4("--name", "shy") as vm:
             self.assertTrue(vm.expect(vmrun.READY, PATIENCE))

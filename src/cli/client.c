@@ -102,7 +102,9 @@ static bool send_all(struct client *client, const char *text, char *err,
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return failed(err, err_bytes, client, strerror(errno));
+            return failed(err, err_bytes, client,
+                          errno == EPIPE ? "the VM has ended"
+                                         : strerror(errno));
         text += n;
         len -= (size_t)n;
     }

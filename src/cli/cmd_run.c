@@ -52,8 +52,22 @@ static const char help[] =
     "Exit codes: 0 the guest powered off or was stopped, 130 after Ctrl-C,\n"
     "1 a bad option or file, 3 the guest crashed, or reset with --no-reboot.\n";
 
-/* Settings as stat shows them; their order in the array. */
-enum setting { CPUS, MEMORY, CONSOLE, IDLE, GIC, SANDBOX, REBOOT, SETTINGS };
+/* Settings as stat shows them, those that have a value; their order in the
+ * array. */
+enum setting {
+    KERNEL,
+    INITRD,
+    APPEND,
+    CPUS,
+    MEMORY,
+    CONSOLE,
+    NET,
+    IDLE,
+    GIC,
+    SANDBOX,
+    REBOOT,
+    SETTINGS
+};
 
 struct run {
     struct lull_vm_config config;
@@ -218,6 +232,7 @@ static int set_option(struct run *run, int option, const char *value)
         return add_disk(run, value);
     case OPT_NET:
         config->net = value;
+        run->settings[NET] = (struct lull_setting){"net", value, "--net"};
         return 0;
     case OPT_NAME:
         config->name = value;
@@ -246,9 +261,13 @@ static int set_option(struct run *run, int option, const char *value)
 static void defaults(struct run *run)
 {
     static const struct lull_setting settings[SETTINGS] = {
+        [KERNEL] = {"kernel", NULL, "--kernel"},
+        [INITRD] = {"initrd", NULL, "--initrd"},
+        [APPEND] = {"append", NULL, "--append"},
         [CPUS] = {"cpus", NULL, "default"},
         [MEMORY] = {"memory", NULL, "default"},
         [CONSOLE] = {"console", NULL, "default"},
+        [NET] = {"net", "none", "default"},
         [IDLE] = {"idle", NULL, "default"},
         [GIC] = {"gic", "vmm", "default"},
         [SANDBOX] = {"sandbox", "on", "default"},
@@ -276,6 +295,9 @@ static void settle(struct run *run)
     snprintf(run->cpus, sizeof(run->cpus), "%u", run->config.cpus);
     snprintf(run->memory, sizeof(run->memory), "%lluM",
              (unsigned long long)(run->config.memory_bytes >> 20));
+    run->settings[KERNEL].value = run->config.kernel;
+    run->settings[INITRD].value = run->config.initrd;
+    run->settings[APPEND].value = run->config.append;
     run->settings[IDLE].value = run->policy;
     run->settings[CPUS].value = run->cpus;
     run->settings[MEMORY].value = run->memory;

@@ -6,14 +6,15 @@
  * and its threads, and a wake-up is a voluntary context switch: a thread that
  * had gone to sleep.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "client.h"
 #include "lull/vm.h"
+#include "readings.h"
 
 static const char help[] =
     "Usage: lull stat [NAME] [OPTION...]\n"
@@ -22,202 +23,300 @@ static const char help[] =
     "be left out when only one VM is running.\n"
     "\n"
     "  --interval SECONDS  measure rates over this long (1); 0: since start\n"
-    "  --json              one JSON object with every counter\n"
+    "  --watch             again and again, until Ctrl-C or the VM's end\n"
+    "  --json              one JSON object with every counter (with --watch:\n"
+    "                      one a line)\n"
     "  --help              this text\n"
     "\n"
     "CPU is in percent of one core. A wake-up is a voluntary context switch.\n";
 
-enum option_id { OPT_INTERVAL = 256, OPT_JSON, OPT_HELP };
+enum option_id { OPT_INTERVAL = 256, OPT_WATCH, OPT_JSON, OPT_HELP };
 
 static const struct option options[] = {
     {"interval", required_argument, NULL, OPT_INTERVAL},
+    {"watch", no_argument, NULL, OPT_WATCH},
     {"json", no_argument, NULL, OPT_JSON},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
-/* ---- reading
- * -------------------------------------------------------------------- */
-
-/* The number at a path of object keys, 0 where there is none; NULL ends it. */
-static double number(const json_t *json, const char *a, const char *b,
-                     const char *c)
-{
-    json = json_object_get(json, a);
-    if (b != NULL)
-        json = json_object_get(json, b);
-    if (c != NULL)
-        json = json_object_get(json, c);
-    return (double)json_integer_value(json);
-}
-
-static const char *text(const json_t *json, const char *key)
-{
-    const char *value = json_string_value(json_object_get(json, key));
-
-    return value == NULL ? "" : value;
-}
-
-static const json_t *cpu(const json_t *stats, size_t index)
-{
-    return json_array_get(json_object_get(stats, "cpus"), index);
-}
-
-static double exits(const json_t *of)
-{
-    const json_t *value;
-    const char *key;
-    double sum = 0;
-
-    json_object_foreach(json_object_get((json_t *)(uintptr_t)of, "exits"), key,
-                        value) sum += (double)json_integer_value(value);
-    return sum;
-}
-
-/* ---- two readings, and what they make
- * --------------------------------------------- */
-
-/* `before` is NULL when the interval is the VM's life. */
-struct readings {
-    json_t *before, *after;
-    double seconds;
+struct request {
+    const char *name;
+    double interval;
+    bool watch, json, help;
 };
 
-static double change(const struct readings *r, const char *a, const char *b)
+/* An interval in which the guest was idle for at least this share of its time
+ * shows what idleness costs; in any other its work is part of the figure. */
+#define IDLE_PERCENT 99
+
+/* ---- JSON
+ * --------------------------------------------------------------------
+ */
+
+static json_t *states_json(const struct readings *r, size_t cpu)
 {
-    return number(r->after, a, b, NULL) - number(r->before, a, b, NULL);
+    double percent[READING_STATES];
+    json_t *json = json_object();
+
+    readings_states(r, cpu, percent);
+    for (int i = 0; i < READING_STATES; i++)
+        json_object_set_new(json, reading_state_name((enum reading_state)i),
+                            json_real(percent[i]));
+    return json;
 }
 
-static double cpu_change(const struct readings *r, size_t index, const char *a,
-                         const char *b, const char *c)
+static json_t *wakes_json(const struct readings *r, size_t cpu)
 {
-    return number(cpu(r->after, index), a, b, c) -
-           number(cpu(r->before, index), a, b, c);
+    json_t *json = json_object();
+
+    for (size_t i = 0; reading_wakes[i] != NULL; i++)
+        json_object_set_new(json, reading_wakes[i],
+                            json_real(readings_rate(
+                                r, readings_cpu_change(r, cpu, "idle", "wakes",
+                                                       reading_wakes[i]))));
+    return json;
 }
 
-static double exits_change(const struct readings *r, size_t index)
+static const char *const histograms[] = {"timer_late", "timer_early",
+                                         "kick_to_run", "idle_length"};
+
+enum { HISTOGRAMS = sizeof(histograms) / sizeof(histograms[0]) };
+
+/* Each as its count and percentiles, these as upper bounds in ns. */
+static json_t *histograms_json(const struct readings *r, int cpu)
 {
-    return exits(cpu(r->after, index)) -
-           (r->before == NULL ? 0 : exits(cpu(r->before, index)));
+    json_t *json = json_object();
+
+    for (int i = 0; i < HISTOGRAMS; i++) {
+        double p50, p90, p99, count;
+
+        count = readings_histogram(r, cpu, histograms[i], 0.5, &p50);
+        readings_histogram(r, cpu, histograms[i], 0.9, &p90);
+        readings_histogram(r, cpu, histograms[i], 0.99, &p99);
+        json_object_set_new(json, histograms[i],
+                            json_pack("{s:f,s:f,s:f,s:f}", "count", count,
+                                      "p50_below_ns", p50, "p90_below_ns", p90,
+                                      "p99_below_ns", p99));
+    }
+    return json;
 }
 
-static double percent(const struct readings *r, double cpu_ns)
+static json_t *cpu_json(const struct readings *r, size_t cpu)
 {
-    return r->seconds > 0 ? cpu_ns / 1e7 / r->seconds : 0;
-}
-
-static double rate(const struct readings *r, double events)
-{
-    return r->seconds > 0 ? events / r->seconds : 0;
-}
-
-static json_t *cpus_json(const struct readings *r)
-{
-    size_t count = json_array_size(json_object_get(r->after, "cpus")), i;
-    json_t *list = json_array();
-
-    for (i = 0; i < count; i++)
-        json_array_append_new(
-            list,
-            json_pack(
-                "{s:f,s:f,s:f,s:f}", "cpu_percent",
-                percent(r, cpu_change(r, i, "cpu_ns", NULL, NULL)),
-                "wakeups_per_s",
-                rate(r, cpu_change(r, i, "voluntary_switches", NULL, NULL)),
-                "exits_per_s", rate(r, exits_change(r, i)), "wfi_per_s",
-                rate(r, cpu_change(r, i, "exits", "wfi", NULL))));
-    return list;
+    return json_pack(
+        "{s:f,s:f,s:f,s:f,s:f,s:o,s:o,s:o}", "cpu_percent",
+        readings_percent(r, readings_cpu_change(r, cpu, "cpu_ns", NULL, NULL)),
+        "wakeups_per_s",
+        readings_rate(
+            r, readings_cpu_change(r, cpu, "voluntary_switches", NULL, NULL)),
+        "exits_per_s", readings_rate(r, readings_exits(r, cpu)), "wfi_per_s",
+        readings_rate(r, readings_cpu_change(r, cpu, "exits", "wfi", NULL)),
+        "kicks_per_s",
+        readings_rate(r, readings_cpu_change(r, cpu, "idle", "kicks", NULL)),
+        "states_percent", states_json(r, cpu), "wakes_per_s",
+        wakes_json(r, cpu), "histograms", histograms_json(r, (int)cpu));
 }
 
 /* What was measured, under "interval" of the VM's own object. */
 static json_t *interval_json(const struct readings *r)
 {
-    return json_pack("{s:f,s:f,s:f,s:o}", "seconds", r->seconds, "cpu_percent",
-                     percent(r, change(r, "process", "cpu_ns")),
-                     "wakeups_per_s",
-                     rate(r, change(r, "process", "voluntary_switches")),
-                     "cpus", cpus_json(r));
+    double cpu = readings_percent(r, readings_change(r, "process", "cpu_ns"));
+    double idle = readings_idle_percent(r);
+    json_t *cpus = json_array();
+
+    for (size_t i = 0; i < readings_cpus(r); i++)
+        json_array_append_new(cpus, cpu_json(r, i));
+    return json_pack(
+        "{s:f,s:f,s:f,s:o,s:f,s:o,s:o}", "seconds", r->seconds, "cpu_percent",
+        cpu, "idle_percent", idle, "idle_cpu_percent",
+        idle >= IDLE_PERCENT ? json_real(cpu) : json_null(), "wakeups_per_s",
+        readings_rate(r, readings_change(r, "process", "voluntary_switches")),
+        "cpus", cpus, "histograms", histograms_json(r, READINGS_ALL));
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------- */
+/* ---- the tables
+ * --------------------------------------------------------------
+ */
 
 static void print_machine(const struct readings *r)
 {
     const json_t *idle =
         json_object_get(json_object_get(r->after, "settings"), "idle");
+    double idle_percent = readings_idle_percent(r);
 
-    printf("%s: %s%s, up %.0f s, lull %s, pid %.0f\n", text(r->after, "name"),
-           text(r->after, "status"),
+    printf("%s: %s%s, up %.0f s, lull %s, pid %.0f\n",
+           reading_text(r->after, "name"), reading_text(r->after, "status"),
            json_is_true(json_object_get(r->after, "panicked"))
                ? " (its kernel panicked)"
                : "",
-           number(r->after, "uptime_ns", NULL, NULL) / 1e9,
-           text(r->after, "version"), number(r->after, "process", "pid", NULL));
+           reading_number(r->after, "uptime_ns", NULL, NULL) / 1e9,
+           reading_text(r->after, "version"),
+           reading_number(r->after, "process", "pid", NULL));
+    printf("program %s\n", reading_text(r->after, "program"));
     printf("idle policy %s (%s), gic %s, memory %.0f MiB, resident %.0f MiB\n",
-           text(r->after, "policy"), text(idle, "source"),
-           text(r->after, "gic"),
-           number(r->after, "memory_bytes", NULL, NULL) / 1048576,
-           number(r->after, "process", "resident_bytes", NULL) / 1048576);
-    printf("over %.1f s: CPU %.2f %%, %.1f wake-ups/s\n\n", r->seconds,
-           percent(r, change(r, "process", "cpu_ns")),
-           rate(r, change(r, "process", "voluntary_switches")));
+           reading_text(r->after, "policy"), reading_text(idle, "source"),
+           reading_text(r->after, "gic"),
+           reading_number(r->after, "memory_bytes", NULL, NULL) / 1048576,
+           reading_number(r->after, "process", "resident_bytes", NULL) /
+               1048576);
+    printf(
+        "over %.1f s: CPU %.2f %%, %.1f wake-ups/s; the guest was idle for "
+        "%.1f %%\n",
+        r->seconds,
+        readings_percent(r, readings_change(r, "process", "cpu_ns")),
+        readings_rate(r, readings_change(r, "process", "voluntary_switches")),
+        idle_percent);
+}
+
+static double rate(const struct readings *r, size_t cpu, const char *a,
+                   const char *b)
+{
+    return readings_rate(r, readings_cpu_change(r, cpu, a, b, NULL));
 }
 
 static void print_cpus(const struct readings *r)
 {
-    size_t count = json_array_size(json_object_get(r->after, "cpus")), i;
-
-    printf("%4s %-8s %8s %8s %9s %9s %9s %9s %9s\n", "VCPU", "POWER", "CPU %",
+    printf("\n%4s %-8s %8s %8s %9s %9s %9s %9s %9s\n", "VCPU", "POWER", "CPU %",
            "WAKE/S", "EXITS/S", "WFI/S", "TIMER/S", "KICKS/S", "BACKSTOP");
-    for (i = 0; i < count; i++)
+    for (size_t i = 0; i < readings_cpus(r); i++)
         printf("%4zu %-8s %8.2f %8.1f %9.1f %9.1f %9.1f %9.1f %9.0f\n", i,
-               text(cpu(r->after, i), "power"),
-               percent(r, cpu_change(r, i, "cpu_ns", NULL, NULL)),
-               rate(r, cpu_change(r, i, "voluntary_switches", NULL, NULL)),
-               rate(r, exits_change(r, i)),
-               rate(r, cpu_change(r, i, "exits", "wfi", NULL)),
-               rate(r, cpu_change(r, i, "timer_raised", NULL, NULL)),
-               rate(r, cpu_change(r, i, "idle", "kicks", NULL)),
-               number(cpu(r->after, i), "idle", "wakes", "backstop"));
+               reading_text(reading_cpu(r->after, i), "power"),
+               readings_percent(
+                   r, readings_cpu_change(r, i, "cpu_ns", NULL, NULL)),
+               rate(r, i, "voluntary_switches", NULL),
+               readings_rate(r, readings_exits(r, i)),
+               rate(r, i, "exits", "wfi"), rate(r, i, "timer_raised", NULL),
+               rate(r, i, "idle", "kicks"),
+               reading_number(reading_cpu(r->after, i), "idle", "wakes",
+                              "backstop"));
 }
 
-/* Exits by class, summed over the vCPUs, since the start. */
-static void print_exits(const struct readings *r)
+static void print_states(const struct readings *r)
 {
-    size_t count = json_array_size(json_object_get(r->after, "cpus")), i;
-    const json_t *first = json_object_get(cpu(r->after, 0), "exits"), *value;
+    double percent[READING_STATES];
+
+    printf("\n%% TIME  ");
+    for (int i = 0; i < READING_STATES; i++)
+        printf(" %11.11s", reading_state_name((enum reading_state)i));
+    putchar('\n');
+    for (size_t i = 0; i < readings_cpus(r); i++) {
+        readings_states(r, i, percent);
+        printf("%8zu", i);
+        for (int j = 0; j < READING_STATES; j++)
+            printf(" %11.2f", percent[j]);
+        putchar('\n');
+    }
+}
+
+/* Only the reasons that there were, on any vCPU. */
+static void print_wakes(const struct readings *r)
+{
+    bool any[32] = {false};
+
+    for (size_t j = 0; reading_wakes[j] != NULL; j++)
+        for (size_t i = 0; i < readings_cpus(r); i++)
+            any[j] |= readings_cpu_change(r, i, "idle", "wakes",
+                                          reading_wakes[j]) > 0;
+    printf("\nWAKES/S ");
+    for (size_t j = 0; reading_wakes[j] != NULL; j++)
+        if (any[j])
+            printf(" %11.11s", reading_wakes[j]);
+    putchar('\n');
+    for (size_t i = 0; i < readings_cpus(r); i++) {
+        printf("%8zu", i);
+        for (size_t j = 0; reading_wakes[j] != NULL; j++)
+            if (any[j])
+                printf(" %11.1f", readings_rate(r, readings_cpu_change(
+                                                       r, i, "idle", "wakes",
+                                                       reading_wakes[j])));
+        putchar('\n');
+    }
+}
+
+static void print_histograms(const struct readings *r)
+{
+    printf("\nALL VCPUS, BELOW us %9s %12s %12s %12s\n", "COUNT", "P50", "P90",
+           "P99");
+    for (int i = 0; i < HISTOGRAMS; i++) {
+        double p50, p90, p99, count;
+
+        count = readings_histogram(r, READINGS_ALL, histograms[i], 0.5, &p50);
+        if (count <= 0)
+            continue;
+        readings_histogram(r, READINGS_ALL, histograms[i], 0.9, &p90);
+        readings_histogram(r, READINGS_ALL, histograms[i], 0.99, &p99);
+        printf("%-19s %9.0f %12.1f %12.1f %12.1f\n", histograms[i], count,
+               p50 / 1e3, p90 / 1e3, p99 / 1e3);
+    }
+}
+
+/* A counter of every vCPU added up, since the start. */
+static double total(const struct readings *r, const char *a, const char *b)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < readings_cpus(r); i++)
+        sum += reading_number(reading_cpu(r->after, i), a, b, NULL);
+    return sum;
+}
+
+static void print_totals(const struct readings *r)
+{
+    static const char *const idle[] = {
+        "kicks",      "kicks_coalesced", "wake_syscalls",   "forced_exits",
+        "poll_hits",  "poll_misses",     "budget_spent_ns", "budget_denied",
+        "storms",     "sliced",          "rung_changes",    "faults_early",
+        "faults_late"};
+    json_t *exits = json_object_get(reading_cpu(r->after, 0), "exits"), *value;
     const char *class;
 
     printf("\nexits since the start:");
-    json_object_foreach((json_t *)(uintptr_t)first, class, value)
-    {
-        double sum = 0;
-
-        for (i = 0; i < count; i++)
-            sum += number(cpu(r->after, i), "exits", class, NULL);
-        if (sum > 0)
-            printf(" %s %.0f", class, sum);
-    }
+    json_object_foreach(exits, class, value) if (total(r, "exits", class) > 0)
+        printf(" %s %.0f", class, total(r, "exits", class));
+    printf("\ngovernor since the start:");
+    for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++)
+        if (total(r, "idle", idle[i]) > 0)
+            printf(" %s %.0f", idle[i], total(r, "idle", idle[i]));
     putchar('\n');
 }
 
-static int print(struct readings *r, bool json)
+static void print_settings(const struct readings *r)
 {
-    if (json) {
+    json_t *settings = json_object_get(r->after, "settings"), *setting;
+    const char *name;
+
+    printf("settings:");
+    json_object_foreach(settings, name, setting)
+        printf(" %s=%s (%s)", name, reading_text(setting, "value"),
+               reading_text(setting, "source"));
+    putchar('\n');
+}
+
+static int print(struct readings *r, const struct request *request)
+{
+    if (request->json) {
         json_object_set_new(r->after, "interval", interval_json(r));
-        json_dumpf(r->after, stdout, JSON_INDENT(2));
+        json_dumpf(r->after, stdout,
+                   request->watch ? JSON_COMPACT : JSON_INDENT(2));
         putchar('\n');
     } else {
+        if (request->watch && isatty(1))
+            fputs("\033[H\033[J", stdout);
         print_machine(r);
         print_cpus(r);
-        print_exits(r);
+        print_states(r);
+        print_wakes(r);
+        print_histograms(r);
+        print_totals(r);
+        print_settings(r);
     }
     return fflush(stdout) == 0 ? CLI_OK : CLI_ERROR;
 }
 
 /* ---- the command
- * --------------------------------------------------------------------- */
+ * -------------------------------------------------------------
+ */
 
 static void sleep_seconds(double seconds)
 {
@@ -228,12 +327,16 @@ static void sleep_seconds(double seconds)
         ;
 }
 
+/* The last reading, if there is one, is the next one's first. */
 static bool take(struct client *client, double interval, struct readings *r,
                  char *err, size_t err_bytes)
 {
-    r->before = r->after = NULL;
+    json_decref(r->before);
+    r->before = r->after;
+    r->after = NULL;
     if (interval > 0) {
-        r->before = client_ask(client, "x-lull-stats", err, err_bytes);
+        if (r->before == NULL)
+            r->before = client_ask(client, "x-lull-stats", err, err_bytes);
         if (r->before == NULL)
             return false;
         sleep_seconds(interval);
@@ -241,32 +344,32 @@ static bool take(struct client *client, double interval, struct readings *r,
     r->after = client_ask(client, "x-lull-stats", err, err_bytes);
     if (r->after == NULL)
         return false;
-    r->seconds = interval > 0 ? change(r, "now_ns", NULL) / 1e9
-                              : number(r->after, "uptime_ns", NULL, NULL) / 1e9;
+    readings_time(r);
     return true;
 }
 
-static int stat_vm(const char *name, double interval, bool json)
+static int stat_vm(const char *name, const struct request *request)
 {
     char err[LULL_ERROR_BYTES];
     struct client *client = client_open(name, err, sizeof(err));
-    struct readings r;
+    struct readings r = {0};
     int status;
 
     if (client == NULL)
         return cli_fail("stat", "%s", err);
-    if (take(client, interval, &r, err, sizeof(err)))
-        status = print(&r, json);
-    else
-        status = cli_fail("stat", "%s", err);
-    json_decref(r.before);
-    json_decref(r.after);
+    do {
+        if (take(client, request->interval, &r, err, sizeof(err)))
+            status = print(&r, request);
+        else
+            status = cli_fail("stat", "%s", err);
+    } while (request->watch && status == CLI_OK);
+    readings_drop(&r);
     client_close(client);
     return status;
 }
 
 /* Without a name: the one VM there is. */
-static int stat_only(double interval, bool json)
+static int stat_only(const struct request *request)
 {
     char **names = client_names();
     int status;
@@ -277,31 +380,48 @@ static int stat_only(double interval, bool json)
         status = cli_fail("stat", "several VMs are running; give the name of "
                                   "one, `lull list` shows them");
     else
-        status = stat_vm(names[0], interval, json);
+        status = stat_vm(names[0], request);
     client_free_names(names);
     return status;
 }
 
+static int set(struct request *request, int option, const char *value)
+{
+    switch (option) {
+    case OPT_INTERVAL:
+        if (!cli_seconds(value, 86400, &request->interval))
+            return cli_fail("stat", "--interval %s: give seconds, 0 to 86400",
+                            value);
+        return CLI_OK;
+    case OPT_WATCH:
+        request->watch = true;
+        return CLI_OK;
+    case OPT_JSON:
+        request->json = true;
+        return CLI_OK;
+    case OPT_HELP:
+        request->help = true;
+        return CLI_OK;
+    default:
+        return CLI_ERROR;
+    }
+}
+
 int cmd_stat(int argc, char **argv)
 {
-    double interval = 1;
-    bool json = false;
+    struct request request = {.interval = 1};
     int option;
 
-    while ((option = cli_option("stat", argc, argv, options)) != -1) {
-        if (option == '?')
+    while ((option = cli_option("stat", argc, argv, options)) != -1)
+        if (set(&request, option, optarg) != CLI_OK)
             return CLI_ERROR;
-        if (option == OPT_HELP)
-            return cli_help(help);
-        if (option == OPT_JSON)
-            json = true;
-        else if (!cli_seconds(optarg, 86400, &interval))
-            return cli_fail("stat", "--interval %s: give seconds, 0 to 86400",
-                            optarg);
-    }
+    if (request.help)
+        return cli_help(help);
     if (argc - optind > 1)
         return cli_fail("stat", "%s: give one name only", argv[optind + 1]);
+    if (request.watch && request.interval <= 0)
+        return cli_fail("stat", "--watch needs an --interval over 0");
     if (optind == argc)
-        return stat_only(interval, json);
-    return stat_vm(argv[optind], interval, json);
+        return stat_only(&request);
+    return stat_vm(argv[optind], &request);
 }

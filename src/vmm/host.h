@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Name the calling thread `what-index`. */
@@ -21,5 +22,8 @@ uint64_t host_thread_cpu_ns(pthread_t thread);
 bool host_thread_switches(int64_t thread_id, uint64_t *voluntary);
 /* Memory of this process in RAM now; 0 when the host does not tell. */
 uint64_t host_resident_bytes(void);
+
+/* Path of the program that runs, "" when the host does not tell. */
+void host_program(char *out, size_t out_bytes);
 
 #endif

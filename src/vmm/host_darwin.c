@@ -4,6 +4,7 @@
  */
 #include "host.h"
 
+#include <mach-o/dyld.h>
 #include <mach/mach.h>
 #include <stdio.h>
 
@@ -54,4 +55,12 @@ uint64_t host_resident_bytes(void)
                   &size) != KERN_SUCCESS)
         return 0;
     return info.resident_size;
+}
+
+void host_program(char *out, size_t out_bytes)
+{
+    uint32_t size = (uint32_t)out_bytes;
+
+    if (_NSGetExecutablePath(out, &size) != 0)
+        out[0] = '\0';
 }

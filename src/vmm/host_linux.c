@@ -63,3 +63,10 @@ uint64_t host_resident_bytes(void)
     fclose(statm);
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
+
+void host_program(char *out, size_t out_bytes)
+{
+    ssize_t len = readlink("/proc/self/exe", out, out_bytes - 1);
+
+    out[len < 0 ? 0 : len] = '\0';
+}

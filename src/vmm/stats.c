@@ -58,10 +58,12 @@ static json_t *settings_json(const struct lull_vm *vm, const char *policy)
     size_t i;
 
     for (i = 0; i < config->setting_count; i++)
-        json_object_set_new(settings, config->settings[i].name,
-                            json_pack("{s:s,s:s}", "value",
-                                      setting_value(vm, &config->settings[i]),
-                                      "source", config->settings[i].source));
+        if (config->settings[i].value != NULL)
+            json_object_set_new(
+                settings, config->settings[i].name,
+                json_pack("{s:s,s:s}", "value",
+                          setting_value(vm, &config->settings[i]), "source",
+                          config->settings[i].source));
     if (vm->idle.switched)
         json_object_set_new(
             settings, "idle",
@@ -120,7 +122,9 @@ static json_t *wakes_json(const struct idle_stats *stats)
     set_count(wakes, "timer", stats->wakes_timer);
     set_count(wakes, "stop", stats->wakes_stop);
     set_count(wakes, "pause", stats->wakes_pause);
+    set_count(wakes, "resume", stats->wakes_resume);
     set_count(wakes, "work", stats->wakes_work);
+    set_count(wakes, "timer_changed", stats->wakes_timer_changed);
     set_count(wakes, "stray", stats->wakes_stray);
     set_count(wakes, "eagain", stats->wakes_eagain);
     set_count(wakes, "backstop", stats->wakes_backstop);
@@ -152,6 +156,7 @@ static json_t *idle_json(const struct idle_vcpu *idle)
     set_count(json, "storms", stats.storms);
     set_count(json, "sliced", stats.sliced);
     set_count(json, "rung_changes", stats.rung_changes);
+    set_count(json, "cpu_ns", stats.cpu_ns);
     set_count(json, "faults_early", stats.faults_early);
     set_count(json, "faults_late", stats.faults_late);
     return json;
@@ -245,12 +250,14 @@ json_t *stats_json(struct lull_vm *vm)
 {
     json_t *stats = json_object(), *cpus = json_array();
     uint64_t now = idle_now_ns();
-    char policy[64];
+    char policy[64], program[1024];
     unsigned i;
 
     idle_policy_format(&vm->config.idle, policy, sizeof(policy));
     json_object_set_new(stats, "name", json_string(vm->config.name));
     json_object_set_new(stats, "version", json_string(LULL_VERSION));
+    host_program(program, sizeof(program));
+    json_object_set_new(stats, "program", json_string(program));
     json_object_set_new(stats, "status",
                         json_string(vm->paused ? "paused" : "running"));
     json_object_set_new(stats, "panicked",

@@ -320,23 +320,22 @@ START_TEST(timeouts_tell_the_cause)
 {
     an_idle_qemu();
     storm(50000);
-    threads[0].wakes = 50000;
-    for (unsigned i = 0; i < 3; i += 2) {
-        threads[i].waits_seen = true;
-        threads[i].asleep = 10;
-    }
+    threads[0].wakes = 50000; /* the main loop serves something */
+    threads[0].asleep = threads[2].asleep = 12;
     judged(DOCTOR_KICK_STORM);
-    threads[0].near_timeout = 4;
+    threads[0].near_timeout = 2;
     judged(DOCTOR_KICK_STORM);
-    threads[0].near_timeout = 5;
+    threads[0].near_timeout = 3;
     judged(DOCTOR_TIMER_STORM);
+    ck_assert(says("3 of 12 looks"));
     threads[0].near_timeout = 0;
-    threads[2].near_timeout = 5;
+    threads[2].near_timeout = 3;
     judged(DOCTOR_TIMER_STORM);
-    /* A vCPU that does not take part is no witness. */
+    /* A few looks say nothing; a vCPU that takes no part is no witness. */
+    threads[2].asleep = 4;
+    judged(DOCTOR_KICK_STORM);
     threads[2].near_timeout = 0;
-    threads[3].waits_seen = true;
-    threads[3].asleep = threads[3].near_timeout = 10;
+    threads[3].asleep = threads[3].near_timeout = 12;
     judged(DOCTOR_KICK_STORM);
 }
 END_TEST
@@ -354,9 +353,17 @@ START_TEST(without_timeouts_the_company_tells)
     judged(DOCTOR_TIMER_STORM);
     threads[0].wakes = 12500;
     judged(DOCTOR_KICK_STORM); /* the main loop serves something */
+    threads[0].wakes = 0;
+    threads[0].reads = 12499;
+    judged(DOCTOR_TIMER_STORM);
+    threads[0].reads = 12500;
+    judged(DOCTOR_KICK_STORM);
+    threads[0].wakes = 12500;
     threads[0].reads = 10000;
     threads[0].read_bytes = 80000;
     judged(DOCTOR_TIMER_STORM); /* events of 8 bytes */
+    threads[3].wakes = 50000;
+    judged(DOCTOR_TIMER_STORM); /* the timers of two vCPUs */
     threads[0].read_bytes = 79999;
     judged(DOCTOR_KICK_STORM);
     threads[0].read_bytes = 80000;

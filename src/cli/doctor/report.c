@@ -150,6 +150,11 @@ static json_t *thread_json(const struct doctor_observation *seen,
                             json_integer((json_int_t)thread->vcpu));
         json_object_set_new(json, "told_by", json_string(thread->told_by));
     }
+    if (thread->waits_seen) {
+        json_object_set_new(json, "asleep_looks", json_integer(thread->asleep));
+        json_object_set_new(json, "near_timeout_looks",
+                            json_integer(thread->near_timeout));
+    }
     if (thread->pc_samples > 0) {
         json_object_set_new(json, "pc_samples",
                             json_integer(thread->pc_samples));

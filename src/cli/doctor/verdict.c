@@ -49,6 +49,10 @@ enum { FEW_LOOKS = 5 };
 #define GIC_ACCESSES_PER_INTERRUPT 3
 /* A thread is at fault if it takes at least this share of all that is used. */
 #define MOST_PERCENT 50
+/* Share of looks at a sleeping thread that must find a short timeout: kick
+ * storms have none but for the guest's tick. Under load, QEMU's main loop is
+ * half the time between a timer that has fired and one that is set. */
+#define NEAR_PERCENT 25
 /* QEMU's main loop takes part in a storm from this share of its wakes on. */
 #define PART_PERCENT 25
 
@@ -415,85 +419,105 @@ static bool counted_storm(const struct sums *sums, uint64_t events,
     return true;
 }
 
-enum cause { NOBODY, TIMERS, KICKS };
+enum cause { NO_STORM, TIMERS, KICKS };
 
-/* From outside, the best witness: threads asleep with a deadline near. */
-static enum cause cause_by_timeouts(const struct sums *sums,
-                                    struct doctor_verdict *verdict)
+/* A thread that takes part and sleeps with a short timeout of its own. */
+static bool short_timeouts(const struct sums *sums,
+                           struct doctor_verdict *verdict)
 {
     const struct doctor_observation *seen = sums->seen;
-    unsigned witnesses = 0;
 
     for (size_t i = 0; i < seen->thread_count; i++) {
         const struct doctor_thread *thread = &seen->thread[i];
-        bool hot = thread->role == DOCTOR_VCPU &&
-                   thread->wakes * 100 >= sums->hot_vcpu->wakes * PART_PERCENT;
+        bool witness =
+            thread->role == DOCTOR_MAIN ||
+            (thread->role == DOCTOR_VCPU &&
+             thread->wakes * 100 >= sums->hot_vcpu->wakes * PART_PERCENT);
 
-        if (!(hot || thread->role == DOCTOR_MAIN) || !thread->waits_seen ||
-            thread->asleep < FEW_LOOKS)
-            continue;
-        witnesses += hot;
-        if (thread->near_timeout * 2 < thread->asleep)
+        if (!witness || thread->asleep < FEW_LOOKS ||
+            thread->near_timeout * 100 < thread->asleep * NEAR_PERCENT)
             continue;
         say(verdict,
-            "thread %" PRId64 " (%s) sleeps until a deadline less than 2 "
-            "ms away, in %u of %u looks",
+            "thread %" PRId64 " (%s) sleeps with a timeout below 0.5 ms, in %u "
+            "of %u looks",
             thread->id, thread->name, thread->near_timeout, thread->asleep);
+        return true;
+    }
+    return false;
+}
+
+/*
+ * QEMU's main loop takes part. When a vCPU sets a timer it hears of it by an
+ * eventfd: a read of 8 bytes. Of a device it hears in other ways, and in
+ * serving one it wakes itself up, by writes.
+ */
+static enum cause cause_by_main_loop(const struct doctor_thread *main,
+                                     struct doctor_verdict *verdict)
+{
+    if (main->reads > 0 && main->writes * 10 < main->reads &&
+        main->read_bytes == 8 * main->reads) {
+        say(verdict, "the main loop takes part, and reads nothing but the "
+                     "events by which timers are set");
         return TIMERS;
     }
-    if (witnesses == 0)
-        return NOBODY;
-    say(verdict, "no thread that takes part sleeps with a deadline near: they "
-                 "are woken");
+    say(verdict, "the main loop takes part, and serves a device");
     return KICKS;
 }
 
-/* The next best: who else wakes as often, and could have done the kicking. */
-static enum cause cause_by_company(const struct sums *sums,
-                                   struct doctor_verdict *verdict)
+/* By waking up, or by reading if there is so much to do that it never sleeps.
+ */
+static bool takes_part(const struct sums *sums,
+                       const struct doctor_thread *main)
+{
+    uint64_t events = main->wakes > main->reads ? main->wakes : main->reads;
+
+    return events * 100 >= sums->hot_vcpu->wakes * PART_PERCENT;
+}
+
+static const struct doctor_thread *equal_sibling(const struct sums *sums)
 {
     const struct doctor_observation *seen = sums->seen;
-    const struct doctor_thread *main = sums->main;
-    uint64_t most = sums->hot_vcpu->wakes;
 
-    for (size_t i = 0; i < seen->thread_count; i++) {
-        const struct doctor_thread *thread = &seen->thread[i];
+    for (size_t i = 0; i < seen->thread_count; i++)
+        if (&seen->thread[i] != sums->hot_vcpu &&
+            seen->thread[i].role == DOCTOR_VCPU &&
+            seen->thread[i].wakes * 2 >= sums->hot_vcpu->wakes)
+            return &seen->thread[i];
+    return NULL;
+}
 
-        if (thread == sums->hot_vcpu || thread->role != DOCTOR_VCPU ||
-            thread->wakes * 2 < most)
-            continue;
-        say(verdict, "vCPUs %u and %u wake up equally often",
-            sums->hot_vcpu->vcpu, thread->vcpu);
+/* From outside: timeouts are the best witness; then who else takes part, and
+ * so could have done the kicking. */
+static enum cause cause_from_outside(const struct sums *sums,
+                                     struct doctor_verdict *verdict)
+{
+    const struct doctor_thread *main = sums->main, *sibling;
+
+    if (short_timeouts(sums, verdict))
+        return TIMERS;
+    if (main != NULL && takes_part(sums, main))
+        return cause_by_main_loop(main, verdict);
+    sibling = equal_sibling(sums);
+    if (sibling != NULL) {
+        say(verdict,
+            "vCPUs %u and %u wake up equally often, and the main loop takes "
+            "no part",
+            sums->hot_vcpu->vcpu, sibling->vcpu);
         return KICKS;
     }
-    if (main == NULL || main->wakes * 100 < most * PART_PERCENT) {
-        say(verdict, "no thread of the process wakes up as often and could "
-                     "have kicked it: so it wakes by its own timer");
-        return TIMERS;
-    }
-    /* A timer set by a vCPU is an event to the main loop, one read of 8 bytes;
-     * anything else is a device. */
-    if (main->reads > 0 && main->writes * 10 < main->reads &&
-        main->read_bytes == 8 * main->reads) {
-        say(verdict, "the main loop wakes up too, and reads nothing but the "
-                     "events with which timers are set");
-        return TIMERS;
-    }
-    say(verdict, "the main loop wakes up too, and handles a device");
-    return KICKS;
+    say(verdict, "no thread of the process wakes up as often and could have "
+                 "kicked it: so it wakes by its own timer");
+    return TIMERS;
 }
 
 static enum cause storm_cause(const struct sums *sums,
                               struct doctor_verdict *verdict)
 {
-    enum cause cause;
-
     if (sums->hot_vcpu == NULL || cool(sums) || sums->counted ||
         per_cpu_s(sums, sums->wakes) < STORM_PER_CPU_S)
-        return NOBODY;
+        return NO_STORM;
     say_storm(sums, verdict);
-    cause = cause_by_timeouts(sums, verdict);
-    return cause != NOBODY ? cause : cause_by_company(sums, verdict);
+    return cause_from_outside(sums, verdict);
 }
 
 static bool timer_storm(const struct sums *sums, struct doctor_verdict *verdict)
