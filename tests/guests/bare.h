@@ -145,6 +145,8 @@ struct cpu {
     /* IRQ and FIQ vectors; NULL: such an interrupt is a failure */
     void (*irq)(struct trap *trap);
     void (*fiq)(struct trap *trap);
+    /* synchronous exceptions outside of enter(); NULL: a failure too */
+    void (*sync)(struct trap *trap);
     void (*main)(uint64_t cpu); /* a secondary's */
 };
 

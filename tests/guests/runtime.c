@@ -198,6 +198,11 @@ void trap_c(struct trap *frame)
         cpu->fiq(frame);
         return;
     }
+    if ((frame->vector & VECTOR_KIND) == 0 && cpu->rescue_sp == 0 &&
+        cpu->sync) {
+        cpu->sync(frame);
+        return;
+    }
     if ((frame->vector & VECTOR_KIND) != 0 || cpu->rescue_sp == 0)
         unexpected(frame);
     cpu->trap = *frame;
