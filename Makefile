@@ -6,6 +6,8 @@
 #   make litmus   litmus tests of the memory model, at length
 #   make arm64    build for arm64 Linux, run the tests under qemu-aarch64
 #   make macos    compile and link for macOS, look at the result
+#   make test-guest  programs inside the guest that check themselves
+#   make fuzz     every fuzz target, a minute each
 #   make model    let SPIN search a model of the parking protocol
 #   make test-qemu  QEMU with -accel hvf on our framework, built and tested
 #   make bench    Lull and its peers on the same guest, side by side
@@ -14,7 +16,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 
 .PHONY: all demo test litmus model arm64 macos asan tsan fuzz fmt lint \
-	bench install clean bootstrap guest test-qemu
+	bench install clean bootstrap guest test-guest test-qemu
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -78,6 +80,12 @@ macos:
 		-Dwerror=true -Dslirp=disabled
 	ninja -C build-macos
 	meson test -C build-macos --print-errorlogs --suite macos
+
+# Minutes a round, so no part of `make test`; ROUNDS=10 is what a release is
+# to pass.
+ROUNDS ?= 1
+test-guest: bootstrap guest all
+	@tests/guest_programs.py --rounds $(ROUNDS) --json $(BUILD)/programs.json
 
 # Units and bare-metal guests under a sanitizer; booting Linux under one takes
 # too long.

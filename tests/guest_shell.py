@@ -34,20 +34,25 @@ def check(true, what):
 
 
 class Guest:
-    """One command at a time, and its last line of output."""
+    """One command at a time, and its last line of output; all that the
+    console showed meanwhile is in `said`."""
 
     def __init__(self, vm):
         self.vm = vm
         self.count = 0
+        self.said = ""
         if not vm.expect(vmrun.READY, PATIENCE):
             print(vm.text()[-3000:])
             check(False, "userspace was not reached")
 
-    def run(self, command):
+    def run(self, command, patience_s=PATIENCE):
         self.count += 1
+        before = len(self.vm.output)
         # The echo of the command has the quotes in it, the answer has not.
         self.vm.send(f"{command}; echo {END}'-'{self.count}=$?\n")
-        found = self.vm.expect(rf"{END}-{self.count}=(\d+)".encode(), PATIENCE)
+        found = self.vm.expect(rf"{END}-{self.count}=(\d+)".encode(),
+                               patience_s)
+        self.said = self.vm.output[before:].decode(errors="replace")
         if not found:
             print(self.vm.text()[-3000:])
             check(False, f"no answer to: {command}")
