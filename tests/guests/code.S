@@ -131,6 +131,55 @@ c_watch_word:
     b.eq    1b
     ret
 
+    code c_mrs_sp_el0, mrs x0, sp_el0
+    code c_msr_sp_el0, msr sp_el0, x0
+    code c_sttr, sttr x1, [x0]
+    code c_ldtrsb, ldtrsb x1, [x0]
+
+    /* By SP: each may be entered with SP misaligned and its page in use. */
+    code c_ldr_sp_x, ldr x2, [sp, xzr]
+    code c_ldp_sp, ldp x2, x3, [sp]
+    code c_ldr_q_sp, ldr q0, [sp]
+    code c_ld1_sp, ld1 {v0.8b}, [sp]
+    code c_ldtr_sp, ldtr x2, [sp]
+    code c_ldar_sp, ldar x2, [sp]
+    code c_ldxr_sp, ldxr x2, [sp]
+    code c_swp_sp, swp x2, x3, [sp]
+    code c_post_sp, ldr x2, [sp], #16
+    code c_pre_sp, stp x2, x3, [sp, #-16]!
+
+    /* SP moves by x1 before each of x0 loads. */
+    .globl  c_sp_loop, c_sp_loop_load
+    .balign 16
+c_sp_loop:
+1:  add     sp, sp, x1
+c_sp_loop_load:
+    ldr     x2, [sp]
+    subs    x0, x0, #1
+    b.ne    1b
+    ret
+
+    /* One instruction misaligns SP, the next one uses it. */
+    .macro  bend name:req, text:vararg
+    .globl  \name
+    .balign 16
+\name:
+    \text
+    ldr     x2, [sp]
+    ret
+    .endm
+    bend c_sub_sp, sub sp, sp, #8
+    bend c_add_w_sp, add wsp, wsp, #8
+    bend c_mov_sp, mov sp, x1
+    bend c_and_sp, and sp, x1, #0xffffffffffffffff << 2
+    bend c_ext_sp, sub sp, sp, w0, sxtw #3
+    bend c_str_pre, str x2, [sp, #-8]!
+    bend c_ldr_post, ldrsw x3, [sp], #4
+    bend c_stp_pre, stp w2, w3, [sp, #-8]!
+    bend c_str_q_post, str q0, [sp], #8
+    bend c_ldp_d_post, ldp d0, d1, [sp], #-8
+    bend c_ld1_post, ld1 {v0.8b}, [sp], #8
+
     /* To the address in x1, with x0 and x30 as they are. */
     code c_br_watch, br x1
     code c_mrs_ap1r1, mrs x0, s3_0_c12_c9_1

@@ -16,7 +16,12 @@ extern char c_ret[], c_svc[], c_brk[], c_hvc[], c_smc[], c_hlt[], c_dcps1[],
     c_msr_daifset[], c_wfi[], c_mrs_tpidr[], c_msr_tpidrro[], c_mrs_midr[],
     c_wfe[], c_wfe_waits[], c_steps[], c_step_ldxr[], c_break[],
     c_break_second[], c_step_el1[], c_step_el1_next[], c_watch_word[],
-    c_pan_ldr[], c_pan_ldr_insn[], c_copy_q[], c_br_watch[], c_mrs_ap1r1[];
+    c_pan_ldr[], c_pan_ldr_insn[], c_copy_q[], c_br_watch[], c_mrs_ap1r1[],
+    c_mrs_sp_el0[], c_msr_sp_el0[], c_sttr[], c_ldtrsb[], c_ldr_sp_x[],
+    c_ldp_sp[], c_ldr_q_sp[], c_ld1_sp[], c_ldtr_sp[], c_ldar_sp[], c_ldxr_sp[],
+    c_swp_sp[], c_post_sp[], c_pre_sp[], c_sp_loop[], c_sp_loop_load[],
+    c_sub_sp[], c_add_w_sp[], c_mov_sp[], c_and_sp[], c_ext_sp[], c_str_pre[],
+    c_ldr_post[], c_stp_pre[], c_str_q_post[], c_ldp_d_post[], c_ld1_post[];
 
 enum {
     EC_UNKNOWN = 0x00,

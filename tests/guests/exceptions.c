@@ -388,6 +388,116 @@ static void check_stack_alignment(void)
     WRITE("sctlr_el1", SCTLR_BASE | SCTLR_M);
 }
 
+/* Run `code` with SP at `sp`, on a page that was in use a moment ago. */
+static struct trap run_on_stack(uint64_t mode, const char *code, uint64_t sp,
+                                uint64_t x0, uint64_t x1)
+{
+    struct entry entry = {
+        .pc = at(mode, c_ldr_sp),
+        .spsr = mode,
+        .sp_el0 = sp & ~15ull,
+        .lr = at(mode, c_svc),
+    };
+
+    run_entry(&entry);
+    entry.pc = at(mode, code);
+    entry.sp_el0 = sp;
+    entry.x[0] = x0;
+    entry.x[1] = x1;
+    return run_entry(&entry);
+}
+
+static bool came_back(const struct trap *trap)
+{
+    return trap->esr == ESR(EC_SVC, 0x1234);
+}
+
+/* The same where the page was used before: nothing is overlooked because the
+ * translation is known. */
+static void check_stack_in_use(uint64_t mode, const char *name)
+{
+    static const struct {
+        const char *name, *code;
+    } forms[] = {
+        {"LDR", c_ldr_sp},
+        {"STP, pre-index", c_stp_sp},
+        {"LDR, register", c_ldr_sp_x},
+        {"LDP", c_ldp_sp},
+        {"LDR Q", c_ldr_q_sp},
+        {"LD1", c_ld1_sp},
+        {"LDTR", c_ldtr_sp},
+        {"LDAR", c_ldar_sp},
+        {"LDXR", c_ldxr_sp},
+        {"SWP", c_swp_sp},
+        {"LDR, post-index", c_post_sp},
+        {"STP by 16", c_pre_sp},
+    };
+    static const struct {
+        const char *name, *code;
+    } bends[] = {
+        {"SUB of 8", c_sub_sp},
+        {"ADD to WSP", c_add_w_sp},
+        {"MOV", c_mov_sp},
+        {"AND", c_and_sp},
+        {"SUB, extended", c_ext_sp},
+        {"STR back by 8", c_str_pre},
+        {"LDRSW on by 4", c_ldr_post},
+        {"STP back by 8", c_stp_pre},
+        {"STR Q on by 8", c_str_q_post},
+        {"LDP D back by 8", c_ldp_d_post},
+        {"LD1 on by 8", c_ld1_post},
+    };
+    uint64_t stack = USER_STACK_TOP - 256;
+    struct trap trap;
+
+    WRITE("cpacr_el1", 3u << 20);
+    print("# SP at ");
+    print(name);
+    print("\n");
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        trap = run_on_stack(mode, forms[i].code, stack, 0, 0);
+        check(forms[i].name, came_back(&trap));
+        trap = run_on_stack(mode, forms[i].code, stack + 8, 0, 0);
+        check_trap(forms[i].name, &trap, vector_from(mode), ESR(EC_SP, 0),
+                   at(mode, forms[i].code), NO_FAR, mode);
+    }
+    for (size_t i = 0; i < COUNT_OF(bends); i++) {
+        /* the stack's address has no more than 32 bits for ADD to WSP */
+        bool narrow = bends[i].code == c_add_w_sp;
+
+        trap = run_on_stack(mode, bends[i].code, narrow ? 0x1000 : stack, 1,
+                            stack + 4);
+        check_trap(bends[i].name, &trap, vector_from(mode), ESR(EC_SP, 0),
+                   at(mode, bends[i].code) + 4, NO_FAR, mode);
+    }
+    trap = run_on_stack(mode, c_sp_loop, stack, 20000, 0);
+    check("a loop with SP aligned", came_back(&trap));
+    trap = run_on_stack(mode, c_sp_loop, stack, 3, 16);
+    check("by 16 a turn", came_back(&trap));
+    trap = run_on_stack(mode, c_sp_loop, stack, 3, 8);
+    check_trap("by 8 a turn", &trap, vector_from(mode), ESR(EC_SP, 0),
+               at(mode, c_sp_loop_load), NO_FAR, mode);
+    check_eq("the first turn", trap.x[0], 3);
+    WRITE("sctlr_el1", (SCTLR_BASE | SCTLR_M) & ~(SCTLR_SA | SCTLR_SA0));
+    trap = run_on_stack(mode, c_sp_loop, stack, 3, 8);
+    check("by 8 a turn without the check", came_back(&trap));
+    WRITE("sctlr_el1", SCTLR_BASE | SCTLR_M);
+    WRITE("cpacr_el1", 0);
+}
+
+/* SP_EL0 has a name of its own only where it is not SP. */
+static void check_sp_el0(void)
+{
+    raises("MRS SP_EL0 at EL1t", MODE_EL1T, c_mrs_sp_el0, 0, ESR(EC_UNKNOWN, 0),
+           NO_FAR);
+    raises("MSR SP_EL0 at EL1t", MODE_EL1T, c_msr_sp_el0, 0, ESR(EC_UNKNOWN, 0),
+           NO_FAR);
+    raises("MRS SP_EL0 at EL0", MODE_EL0, c_mrs_sp_el0, 0, ESR(EC_UNKNOWN, 0),
+           NO_FAR);
+    runs("MRS SP_EL0 at EL1h", MODE_EL1H, c_mrs_sp_el0, 0);
+    runs("other registers at EL1t", MODE_EL1T, c_mrs_tpidr, 0);
+}
+
 static void check_mmu_off(void)
 {
     runs("MMU off: aligned", MODE_EL0, c_ldr, SCRATCH + 8);
@@ -628,6 +738,25 @@ static void check_breakpoints(void)
     WRITE("dbgbcr5_el1", 0);
 }
 
+/* LDTR and STTR at EL1 are accesses of EL0's. */
+static void check_unprivileged_watchpoints(uint64_t word)
+{
+    uint64_t el1 = MODE_EL1H & ~SPSR_D;
+
+    WRITE("dbgwcr3_el1", 1 | 2 << 1 | WCR_LOAD | WCR_STORE | 0xff << 5);
+    raises("EL0 is watched: LDTR", el1, c_ldtr, word, ESR(EC_WATCH, DEBUG),
+           word);
+    raises("EL0 is watched: STTR", el1, c_sttr, word,
+           ESR(EC_WATCH, DEBUG | WNR), word);
+    raises("EL0 is watched: LDTRSB", el1, c_ldtrsb, word, ESR(EC_WATCH, DEBUG),
+           word);
+    runs("EL0 is watched: LDR at EL1", el1, c_ldr, word);
+    WRITE("dbgwcr3_el1", 1 | 1 << 1 | WCR_LOAD | WCR_STORE | 0xff << 5);
+    runs("EL1 is watched: LDTR", el1, c_ldtr, word);
+    runs("EL1 is watched: STTR", el1, c_sttr, word);
+    raises("EL1 is watched: LDR", el1, c_ldr, word, ESR(EC_WATCH, DEBUG), word);
+}
+
 static void check_watchpoints(void)
 {
     uint64_t page = WINDOW + 0x18000, word = page + 0x40;
@@ -649,6 +778,7 @@ static void check_watchpoints(void)
     raises("the last watchpoint, loads", MODE_EL0, c_ldrh, word + 6,
            ESR(EC_WATCH_LOWER, DEBUG), word + 6);
     runs("a store, where loads are watched", MODE_EL0, c_str, word);
+    check_unprivileged_watchpoints(word);
     WRITE("dbgwcr3_el1", 0);
     runs("none is on any more", MODE_EL0, c_str, word);
     WRITE("mdscr_el1", 0);
@@ -678,6 +808,9 @@ static void check_all(uint64_t cpu)
     check_cache_ops();
     check_alignment();
     check_stack_alignment();
+    check_stack_in_use(MODE_EL0, "EL0");
+    check_stack_in_use(MODE_EL1T, "EL1t");
+    check_sp_el0();
     check_fp();
     check_sctlr_traps();
     check_wfe_trap();

@@ -212,10 +212,12 @@ static enum a64_next watch(struct a64_cpu *cpu,
                            const struct a64_mem_access *access)
 {
     bool write = access->kind == A64_WRITE;
-    enum a64_next next = a64_watchpoint(cpu, access->va, access->size, write);
+    unsigned el = access->regime == A64_REGIME_EL0 ? 0 : 1;
+    enum a64_next next =
+        a64_watchpoint(cpu, access->va, access->size, write, el);
 
     if (next == A64_NEXT && write && reads_and_writes(current_insn(cpu)))
-        return a64_watchpoint(cpu, access->va, access->size, false);
+        return a64_watchpoint(cpu, access->va, access->size, false, el);
     return next;
 }
 
@@ -371,7 +373,7 @@ enum a64_next a64_zero(struct a64_cpu *cpu, uint64_t va)
     access.zeroing = true;
     next = a64_translate(cpu, &access, va, &host);
     if (next == A64_NEXT && LULL_UNLIKELY(cpu->watchpoints_on))
-        next = a64_watchpoint(cpu, va & ~63ULL, 64, true);
+        next = a64_watchpoint(cpu, va & ~63ULL, 64, true, cpu->el);
     if (next == A64_NEXT) {
         /* set, as the result says: NOLINTNEXTLINE(*NonNullParamChecker) */
         memset((void *)((uintptr_t)host & ~(uintptr_t)63), 0, 64);

@@ -69,6 +69,9 @@ struct a64_code_page *a64_code_step(struct a64_cpu *cpu,
 
 /* ldst.c: loads and stores that are functions; NULL when unallocated. */
 a64_trap_fn *a64_ldst_decode(uint32_t insn);
+/* stack.c: what can leave SP misaligned. */
+void a64_sp_write(struct a64_cpu *cpu, uint32_t insn);
+enum a64_next a64_sp_writeback(struct a64_cpu *cpu, uint32_t insn);
 /* integer.c: CRC32 and friends; NULL when unallocated. */
 a64_fn *a64_integer_decode(uint32_t insn);
 

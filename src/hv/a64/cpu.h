@@ -87,8 +87,8 @@ struct a64_sys {
  *
  * Only ordinary RAM that needs no check at all is entered: not MMIO, not a
  * page with a Device memory type when alignment matters, nothing while
- * watchpoints or SCTLR_EL1.A ask for a look at every access (cpu->ctx is then
- * a number that no entry has). wtag is valid only when a store needs nothing
+ * watchpoints, SCTLR_EL1.A or a misaligned SP ask for a look at every access
+ * (cpu->ctx is then a number that no entry has). wtag is valid only when a store needs nothing
  * more (the dirty state is already set).
  */
 struct a64_tlb_entry {
@@ -191,7 +191,7 @@ struct a64_cpu {
 
     /* private to tlb.c */
     uint64_t ctx_of[2][A64_REGIMES]; /* [va<63>][regime] for this ASID */
-    uint64_t ctx_unpriv[2];          /* LDTR and STTR: the EL0 regime's */
+    uint64_t ctx_unpriv[2];          /* LDTR and STTR: ctx of the EL0 regime */
     struct a64_tlb_state *tlb_state;
 
     struct a64_vm *vm;
@@ -341,7 +341,7 @@ enum a64_next a64_fetch(struct a64_cpu *cpu, struct a64_code_page **page);
 
 bool a64_tlb_init(struct a64_cpu *cpu);
 void a64_tlb_free(struct a64_cpu *cpu);
-/* After a change of EL, PAN: pick ctx[] (cheap). */
+/* After a change of EL, PAN, SP<3:0>: pick ctx[] (cheap). */
 void a64_tlb_regime(struct a64_cpu *cpu);
 /* After a change of SCTLR, TCR, TTBRn, MAIR, MDSCR or watchpoints: recompute
  * context numbers, flush when the change needs it. */
@@ -467,9 +467,10 @@ void a64_debug_changed(struct a64_cpu *cpu);
  * run just that one, then call a64_debug_after; else as it says. */
 enum a64_next a64_debug_before(struct a64_cpu *cpu);
 enum a64_next a64_debug_after(struct a64_cpu *cpu);
-/* A data access is about to happen; A64_NEXT when no watchpoint matches. */
+/* A data access is about to happen, as if made at `el` (LDTR and STTR: EL0);
+ * A64_NEXT when no watchpoint matches. */
 enum a64_next a64_watchpoint(struct a64_cpu *cpu, uint64_t va, unsigned size,
-                             bool write);
+                             bool write, unsigned el);
 
 /* ---- the VM (vm.c) ---- */
 

@@ -86,14 +86,14 @@ static enum a64_next raise(struct a64_cpu *cpu, unsigned ec, uint32_t iss,
 
 /* HMC, SSC and PMC or PAC, in the same places of both kinds of control word:
  * bits 13, 15:14, 2:1. There is only Non-secure EL0 and EL1 here. */
-static bool mode_matches(const struct a64_cpu *cpu, uint64_t control)
+static bool mode_matches(uint64_t control, unsigned el)
 {
     enum { SSC_SECURE = 2, SSC_EL2 = 3 };
     unsigned ssc = (unsigned)bits(control, 15, 14);
 
     if (ssc == SSC_SECURE || ssc == SSC_EL2)
         return false;
-    return bit(control, cpu->el ? 1 : 2);
+    return bit(control, el ? 1 : 2);
 }
 
 static bool context_matches(const struct a64_cpu *cpu, unsigned n)
@@ -125,7 +125,7 @@ static bool breakpoint_matches(const struct a64_cpu *cpu, unsigned n)
 {
     uint64_t control = cpu->sys.dbgbcr[n];
 
-    if (!(control & CONTROL_ENABLE) || !mode_matches(cpu, control))
+    if (!(control & CONTROL_ENABLE) || !mode_matches(control, cpu->el))
         return false;
     switch (bits(control, 23, 20)) {
     case ADDRESS_UNLINKED:
@@ -158,22 +158,22 @@ static bool byte_matches(const struct a64_cpu *cpu, unsigned n, uint64_t va)
 }
 
 static bool watchpoint_applies(const struct a64_cpu *cpu, unsigned n,
-                               bool write)
+                               bool write, unsigned el)
 {
     uint64_t control = cpu->sys.dbgwcr[n];
 
     return control & CONTROL_ENABLE && bit(control, write ? 4 : 3) &&
-           mode_matches(cpu, control) &&
+           mode_matches(control, el) &&
            (!bit(control, 20) || link_matches(cpu, control));
 }
 
 enum a64_next a64_watchpoint(struct a64_cpu *cpu, uint64_t va, unsigned size,
-                             bool write)
+                             bool write, unsigned el)
 {
     if (!cpu->watchpoints_on || !enabled(cpu))
         return A64_NEXT;
     for (unsigned n = 0; n < NR_WATCHPOINTS; n++) {
-        if (!watchpoint_applies(cpu, n, write))
+        if (!watchpoint_applies(cpu, n, write, el))
             continue;
         for (unsigned i = 0; i < size; i++)
             if (byte_matches(cpu, n, va + i))

@@ -40,7 +40,7 @@ START_TEST(off_by_default)
 
     ck_assert(!cpu->debug_on);
     ck_assert(!cpu->watchpoints_on);
-    ck_assert_int_eq(a64_watchpoint(cpu, 0x2000, 8, true), A64_NEXT);
+    ck_assert_int_eq(a64_watchpoint(cpu, 0x2000, 8, true, cpu->el), A64_NEXT);
 }
 END_TEST
 
@@ -354,7 +354,7 @@ static uint64_t watched(struct a64_cpu *cpu, uint64_t va, unsigned size,
                         bool write)
 {
     cpu->sys.far_el1 = 0;
-    if (a64_watchpoint(cpu, va, size, write) == A64_NEXT)
+    if (a64_watchpoint(cpu, va, size, write, cpu->el) == A64_NEXT)
         return 0;
     a64_set_cpsr(cpu, 0);
     return cpu->sys.far_el1;
@@ -422,13 +422,13 @@ START_TEST(watch_exception)
 {
     struct a64_cpu *cpu = watching(0x2000, E | EL0 | LOAD | STORE | W_ALL);
 
-    ck_assert_int_eq(a64_watchpoint(cpu, 0x2000, 8, _i), A64_REDIRECT);
+    ck_assert_int_eq(a64_watchpoint(cpu, 0x2000, 8, _i, cpu->el), A64_REDIRECT);
     check_el1(cpu, 0x34, 0x22 | (uint32_t)_i << 6);
     ck_assert_uint_eq(cpu->sys.elr_el1, 0x1000);
 
     cpu = watching(0x2000, E | EL0 | LOAD | STORE | W_ALL);
     cpu->trap_debug_exceptions = true;
-    ck_assert_int_eq(a64_watchpoint(cpu, 0x2000, 8, _i), A64_EXIT);
+    ck_assert_int_eq(a64_watchpoint(cpu, 0x2000, 8, _i, cpu->el), A64_EXIT);
     check_vmm(cpu, 0x34, 0x22 | (uint32_t)_i << 6);
     ck_assert_uint_eq(cpu->exit.va, 0x2000);
 }

@@ -119,6 +119,8 @@ static enum a64_opcode decode_addsub_imm(uint32_t insn, struct a64_op *op)
     op->imm = imm;
     if (!s) {
         op->rd = or_sp(rd_of(insn));
+        if (op->rd == A64_SP && (!sf || op->rn != A64_SP || imm & 15))
+            return plain_fn(a64_sp_write, insn, op);
         op->imm = sub ? -imm : imm;
         return imm == 0 ? xw(A64_OP_MOV_X, sf) : xw(A64_OP_ADDI_X, sf);
     }
@@ -140,6 +142,8 @@ static enum a64_opcode decode_logic_imm(uint32_t insn, struct a64_op *op)
 
     if (mask == 0 || (!sf && bit(insn, 22)))
         return A64_OP_UNDEF;
+    if (opc != 3 && rd_of(insn) == 31)
+        return plain_fn(a64_sp_write, insn, op);
     set_regs(op, opc == 3 ? dest(rd_of(insn)) : or_sp(rd_of(insn)), rn_of(insn),
              0);
     op->imm = (int32_t)mask;
@@ -311,6 +315,8 @@ static enum a64_opcode decode_addsub_extended(uint32_t insn, struct a64_op *op)
 
     if (bits(insn, 23, 22) != 0 || shift > 4)
         return A64_OP_UNDEF;
+    if (!(which & 1) && rd_of(insn) == 31)
+        return plain_fn(a64_sp_write, insn, op);
     set_regs(op, which & 1 ? dest(rd_of(insn)) : or_sp(rd_of(insn)),
              or_sp(rn_of(insn)), rm_of(insn));
     op->ra = (uint8_t)shift;
@@ -685,6 +691,18 @@ static enum a64_opcode decode_unprivileged(uint32_t insn, struct a64_op *op)
     return names[bits(insn, 31, 30)][opc];
 }
 
+/* A write-back that can leave SP misaligned. */
+static bool bends_sp(uint32_t insn, int32_t offset)
+{
+    return rn_of(insn) == 31 && (offset & 15) != 0;
+}
+
+static enum a64_opcode bending(bool v, uint32_t insn, struct a64_op *op)
+{
+    trap_fn(a64_sp_writeback, insn, op);
+    return v ? A64_OP_FP_TRAP_FN : A64_OP_TRAP_FN;
+}
+
 /* LDUR, pre- and post-indexed, LDTR: a 9-bit signed offset. */
 static enum a64_opcode decode_single_imm9(uint32_t insn, struct a64_op *op)
 {
@@ -700,6 +718,8 @@ static enum a64_opcode decode_single_imm9(uint32_t insn, struct a64_op *op)
         return kind == 0 ? A64_OP_NOP : A64_OP_UNDEF;
     if (name == NO_OP)
         return A64_OP_UNDEF;
+    if (kind != 0 && bends_sp(insn, (int32_t)sext(bits(insn, 20, 12), 9)))
+        return bending(v, insn, op);
     set_single(insn, v, op);
     op->imm = (int32_t)sext(bits(insn, 20, 12), 9);
     return name + (kind == 0 ? MODE_I : kind == 1 ? MODE_POST : MODE_PRE);
@@ -752,6 +772,8 @@ static enum a64_opcode decode_pair(uint32_t insn, struct a64_op *op)
     op->rm = 0;
     op->ra = general_load ? dest(ra_of(insn)) : (uint8_t)ra_of(insn);
     op->imm = (int32_t)(sext(bits(insn, 21, 15), 7) * (1 << scale));
+    if ((kind == 1 || kind == 3) && bends_sp(insn, op->imm))
+        return bending(v, insn, op);
     return name + (kind == 3 ? 1 : kind == 1 ? 2 : 0);
 }
 

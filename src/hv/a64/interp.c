@@ -1092,10 +1092,11 @@ trapped:
     L(TBNZ) : BRANCH_FAR(X(op->rd) >> op->ra & 1);
 
     /* ---- system ---- */
-    L(MRS_EL1) : if (LULL_UNLIKELY(cpu->el == 0)) goto system;
+    /* with SPSel = 0, too: SP_EL0 is among them, and must not be read there */
+    L(MRS_EL1) : if (LULL_UNLIKELY(cpu->spsel == 0)) goto system;
     L(MRS_EL0) : X(op->rd) = *plain_register(cpu, op);
     NEXT;
-    L(MSR_EL1) : if (LULL_UNLIKELY(cpu->el == 0)) goto system;
+    L(MSR_EL1) : if (LULL_UNLIKELY(cpu->spsel == 0)) goto system;
     L(MSR_EL0) : *plain_register(cpu, op) = X(op->rd);
     NEXT;
     L(MRS_NZCV) : X(op->rd) = a64_nzcv(cpu);

@@ -343,8 +343,11 @@ static void post_index(struct a64_cpu *cpu, uint32_t insn, unsigned bytes)
 {
     unsigned m = insn >> 16 & 31;
 
-    if (bit(insn, 23))
-        cpu->x[base_of(insn)] += m == 31 ? bytes : cpu->x[m];
+    if (!bit(insn, 23))
+        return;
+    cpu->x[base_of(insn)] += m == 31 ? bytes : cpu->x[m];
+    if (base_of(insn) == A64_SP)
+        a64_tlb_regime(cpu); /* it may be misaligned now */
 }
 
 static unsigned sp_flag(uint32_t insn)

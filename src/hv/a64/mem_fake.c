@@ -48,7 +48,7 @@ uint32_t a64_abort_iss(struct a64_cpu *cpu)
 }
 
 enum a64_next a64_watchpoint(struct a64_cpu *cpu, uint64_t va, unsigned size,
-                             bool write)
+                             bool write, unsigned el)
 {
     fake.watched++;
     fake.watch_va = va;

@@ -47,6 +47,7 @@ void a64_set_sp(struct a64_cpu *cpu, unsigned el, uint64_t value)
         cpu->x[A64_SP] = value;
     else
         cpu->sp_el[el] = value;
+    a64_tlb_regime(cpu);
 }
 
 void a64_mode_changed(struct a64_cpu *cpu)

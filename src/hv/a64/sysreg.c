@@ -177,6 +177,7 @@ static uint64_t read_spsel(struct a64_cpu *cpu)
 static void write_spsel(struct a64_cpu *cpu, uint64_t value)
 {
     a64_set_mode(cpu, 1, value & 1);
+    a64_tlb_regime(cpu); /* another SP */
 }
 
 static uint64_t read_pan(struct a64_cpu *cpu)
@@ -365,7 +366,8 @@ static bool permitted(struct a64_cpu *cpu, const struct row *row, uint32_t insn,
 {
     unsigned need = (write ? W0 : R0) << (cpu->el ? 2 : 0);
 
-    if (LULL_UNLIKELY(!(row->how & need))) {
+    if (LULL_UNLIKELY(!(row->how & need) ||
+                      (row == &rows[ROW_SP_EL0] && !cpu->spsel))) {
         *next = a64_undefined(cpu);
         return false;
     }

@@ -130,8 +130,8 @@ ROW(APGAKEYHI_EL1, 3, 0, 2, 3, 1, API, STORE(apkey[9]))
 ROW(SPSR_EL1, 3, 0, 4, 0, 0, RW1 | API, STORE(spsr_el1))
 ROW(ELR_EL1, 3, 0, 4, 0, 1, RW1 | API, STORE(elr_el1))
 /* Kernels keep a pointer in SP_EL0 and read it all the time, running on
- * SP_EL1; so it is plain storage for the guest. (With SPSel = 0 the access
- * should be UNDEF and is not.) */
+ * SP_EL1; so it is plain storage for the guest there. With SPSel = 0 it is SP
+ * itself, and the access UNDEF: see permitted(). */
 ROW(SP_EL0, 3, 0, 4, 1, 0, RW1 | API,
     .offset = offsetof(struct a64_cpu, sp_el[0]), .get = get_sp_el0,
     .put = put_sp_el0)

@@ -111,6 +111,7 @@ static enum a64_next msr_spsel(struct a64_cpu *cpu, uint32_t insn)
     if (cpu->el == 0)
         return a64_undefined(cpu);
     a64_set_mode(cpu, 1, crm_of(insn) & 1);
+    a64_tlb_regime(cpu); /* another SP */
     return A64_NEXT;
 }
 

@@ -87,17 +87,30 @@ static void set_contexts(struct a64_cpu *cpu)
             s->ctx[half][r] = slot[half] << CTX_SLOT_SHIFT | r;
             cpu->ctx_of[half][r] = s->strict ? CTX_NEVER : s->ctx[half][r];
         }
-        cpu->ctx_unpriv[half] = cpu->ctx_of[half][A64_REGIME_EL0];
     }
     a64_tlb_regime(cpu);
+}
+
+/* While SP is misaligned and that matters, the fast paths hit nothing. */
+static bool sp_is_bad(const struct a64_cpu *cpu)
+{
+    return (cpu->x[A64_SP] & 15) != 0 &&
+           (cpu->sys.sctlr_el1 & (cpu->el ? SCTLR_SA : SCTLR_SA0)) != 0;
 }
 
 void a64_tlb_regime(struct a64_cpu *cpu)
 {
     enum a64_regime regime = a64_regime(cpu);
 
-    cpu->ctx[0] = cpu->ctx_of[0][regime];
-    cpu->ctx[1] = cpu->ctx_of[1][regime];
+    if (LULL_UNLIKELY(sp_is_bad(cpu))) {
+        for (unsigned half = 0; half < 2; half++)
+            cpu->ctx[half] = cpu->ctx_unpriv[half] = CTX_NEVER;
+        return;
+    }
+    for (unsigned half = 0; half < 2; half++) {
+        cpu->ctx[half] = cpu->ctx_of[half][regime];
+        cpu->ctx_unpriv[half] = cpu->ctx_of[half][A64_REGIME_EL0];
+    }
 }
 
 void a64_tlb_flush(struct a64_cpu *cpu)
@@ -123,8 +136,13 @@ void a64_tlb_control(struct a64_cpu *cpu)
     bool flush = (sctlr_changed & (SCTLR_M | SCTLR_WXN)) || tcr != s->tcr ||
                  sys->mair_el1 != s->mair;
 
-    if (!flush && asid == s->asid && strict == s->strict)
+    if (!flush && asid == s->asid && strict == s->strict) {
+        if (sctlr_changed & (SCTLR_SA | SCTLR_SA0)) {
+            s->sctlr = sys->sctlr_el1;
+            a64_tlb_regime(cpu);
+        }
         return;
+    }
     s->sctlr = sys->sctlr_el1;
     s->tcr = tcr;
     s->mair = sys->mair_el1;

@@ -930,7 +930,7 @@ static bool emit_system(struct region *r, const struct a64_op *op,
         x86_barrier(r);
         return true;
     case A64_OP_MRS_EL1:
-        cmp_m8i(e, RBX, AT(el), 0);
+        cmp_m8i(e, RBX, AT(spsel), 0); /* as in interp.c */
         r->flags = IN_MEMORY;
         x86_jump_from(r, TO_ITSELF, jcc(e, CC_E), x86_slot(r));
         /* fallthrough */
