@@ -23,6 +23,12 @@ extern volatile uint64_t bench_sink;
 uint64_t bench_now_ns(void);
 void bench_die(const char *what);
 
+/* agent.c: obey the console until it says `end`. */
+int agent_main(void);
+/* agent_net.c: bring up eth0 and listen; -1 and errno. Then one connection. */
+int agent_listen(unsigned port);
+int agent_accept(int fd);
+
 extern const struct bench cpu_benches[], memory_benches[], kernel_benches[];
 
 #endif

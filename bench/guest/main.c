@@ -1,5 +1,6 @@
 /*
- * The runner: `lullbench [-t SECONDS] [NAME...]`, all tests without a name.
+ * The runner: `lullbench [-t SECONDS] [NAME...]`, all tests without a name;
+ * or `lullbench agent`.
  */
 #include "bench.h"
 
@@ -60,6 +61,8 @@ int main(int argc, char **argv)
     double seconds = 1;
     int option, found = 0;
 
+    if (argc == 2 && strcmp(argv[1], "agent") == 0)
+        return agent_main();
     while ((option = getopt(argc, argv, "t:")) != -1) {
         if (option != 't') {
             fprintf(stderr, "usage: lullbench [-t SECONDS] [NAME...]\n");

@@ -106,6 +106,10 @@ struct vcpu {
     bool timer_line;        /* PPI 27 is up and the vtimer masked */
     uint64_t offset_in_use; /* vtimer offset the framework was told */
 
+    /* In WFI, when the guest's timer ends it (IDLE_NO_DEADLINE: it does not);
+     * 0 elsewhere. Own thread writes, relaxed; stat reads. */
+    _Atomic uint64_t wfi_deadline_ns;
+
     _Atomic int64_t thread_id; /* the host's number for it, 0 unknown */
     struct vcpu_counters counters;
 };

@@ -167,6 +167,18 @@ static const char *power_name(enum psci_power power)
     return power == PSCI_ON ? "on" : power == PSCI_OFF ? "off" : "starting";
 }
 
+/* In WFI: until when, by the guest's own timer. What has passed by more than
+ * the host's lateness is a timer that nobody waits for. */
+static void wfi_json(struct vcpu *vcpu, json_t *json)
+{
+    uint64_t deadline =
+        atomic_load_explicit(&vcpu->wfi_deadline_ns, memory_order_relaxed);
+
+    json_object_set_new(json, "in_wfi", json_boolean(deadline != 0));
+    if (deadline != 0 && deadline != IDLE_NO_DEADLINE)
+        set_count(json, "wfi_deadline_ns", deadline);
+}
+
 static json_t *vcpu_json(struct vcpu *vcpu)
 {
     json_t *json = json_object();
@@ -177,6 +189,7 @@ static json_t *vcpu_json(struct vcpu *vcpu)
     json_object_set_new(json, "power",
                         json_string(power_name(atomic_load(&vcpu->power))));
     set_count(json, "thread_id", (uint64_t)thread_id);
+    wfi_json(vcpu, json);
     set_count(json, "cpu_ns",
               vcpu->started ? host_thread_cpu_ns(vcpu->thread) : 0);
     if (vcpu->started && host_thread_switches(thread_id, &switches))
@@ -234,6 +247,20 @@ static json_t *devices_json(struct lull_vm *vm)
     return devices;
 }
 
+/* What the guest reads as CNTVCT_EL0, in terms of now_ns: with it a time that
+ * the guest tells can be compared with the host's. */
+static json_t *counter_json(struct lull_vm *vm)
+{
+    uint64_t offset =
+        atomic_load_explicit(&vm->vtimer_offset, memory_order_acquire);
+    json_t *counter = json_object();
+
+    set_count(counter, "zero_ns", ticks_to_ns(&vm->ticks, offset));
+    set_count(counter, "hz",
+              1000000000ULL * vm->ticks.denom / vm->ticks.numer);
+    return counter;
+}
+
 /* What --fault has made so far; the sleeps' are with the vCPUs. */
 static json_t *faults_json(struct lull_vm *vm)
 {
@@ -266,6 +293,7 @@ json_t *stats_json(struct lull_vm *vm)
     set_count(stats, "uptime_ns", now - vm->started_ns);
     json_object_set_new(stats, "gic", json_string("vmm"));
     json_object_set_new(stats, "policy", json_string(policy));
+    json_object_set_new(stats, "counter", counter_json(vm));
     set_count(stats, "vcpus", vm->config.cpus);
     set_count(stats, "memory_bytes", vm->config.memory_bytes);
     set_count(stats, "resets", vm->resets);

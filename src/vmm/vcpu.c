@@ -225,6 +225,7 @@ static uint64_t vcpu_deadline(struct vcpu *vcpu)
 static void vcpu_wait(struct vcpu *vcpu)
 {
     enum idle_wake wake;
+    uint64_t deadline;
     uint32_t reasons;
 
     vcpu_follow_time(vcpu);
@@ -232,7 +233,11 @@ static void vcpu_wait(struct vcpu *vcpu)
         vcpu->waiting = false;
         return;
     }
-    wake = idle_wait(vcpu->idle, vcpu_deadline(vcpu), IDLE_ANY, &reasons);
+    deadline = vcpu_deadline(vcpu);
+    atomic_store_explicit(&vcpu->wfi_deadline_ns, deadline,
+                          memory_order_relaxed);
+    wake = idle_wait(vcpu->idle, deadline, IDLE_ANY, &reasons);
+    atomic_store_explicit(&vcpu->wfi_deadline_ns, 0, memory_order_relaxed);
     if (!vcpu->timer_line && vcpu_timer_fires(vcpu))
         vcpu_timer_line(vcpu, true);
     if (wake == IDLE_WAKE_EARLY || vcpu_counter(vcpu) >= vcpu->wait_ticks)

@@ -1,0 +1,37 @@
+#include "host.h"
+
+#include <mach-o/dyld.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/sysctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+bool host_program(char *out, size_t bytes)
+{
+    uint32_t room = (uint32_t)bytes;
+
+    return _NSGetExecutablePath(out, &room) == 0;
+}
+
+/* Nothing on macOS asks for that. The bench ends its guests on every signal
+ * that it can see. */
+bool host_die_with_parent(pid_t parent)
+{
+    (void)parent;
+    return true;
+}
+
+void host_describe(char *out, size_t bytes)
+{
+    struct utsname name;
+    char model[96] = "unknown processor";
+    size_t room = sizeof(model);
+
+    sysctlbyname("machdep.cpu.brand_string", model, &room, NULL, 0);
+    if (uname(&name) != 0)
+        name = (struct utsname){0};
+    snprintf(out, bytes, "%s, %ld cores, %s %s %s", model,
+             sysconf(_SC_NPROCESSORS_ONLN), name.sysname, name.release,
+             name.machine);
+}
