@@ -256,8 +256,7 @@ static json_t *counter_json(struct lull_vm *vm)
     json_t *counter = json_object();
 
     set_count(counter, "zero_ns", ticks_to_ns(&vm->ticks, offset));
-    set_count(counter, "hz",
-              1000000000ULL * vm->ticks.denom / vm->ticks.numer);
+    set_count(counter, "hz", 1000000000ULL * vm->ticks.denom / vm->ticks.numer);
     return counter;
 }
 

@@ -337,7 +337,8 @@ static void settle_notices(struct guest *guest)
 
 void guest_stop(struct guest *guest)
 {
-    client_close(guest->client);
+    if (guest->client != NULL)
+        client_close(guest->client);
     guest->client = NULL;
     kill(guest->pid, SIGTERM);
     if (!reaped(guest->pid, STOP_MS)) {

@@ -48,7 +48,8 @@ static const char style[] =
     "td.trouble{white-space:normal;text-align:left;max-width:900px}"
     "#figures td,#figures th{padding:5px 6px;font-size:13px}"
     "td small{display:block;color:var(--soft);font-size:11.5px}"
-    "td.name{font-weight:600}td.wide{width:60%}td.chart{padding:2px 6px}"
+    "td.verdict{text-align:left}td.name{font-weight:600}td.wide{width:60%}td."
+    "chart{padding:2px 6px}"
     ".ours{color:var(--ours)}.sleeps{color:var(--sleeps)}"
     ".slices{color:var(--slices)}.spins{color:var(--spins)}"
     ".hangs{color:var(--hangs)}"
@@ -334,19 +335,21 @@ static void claims_table(FILE *to, const struct claim *claims, size_t count)
     fputs("<h2>Claimed, and measured</h2><p class=soft>The claims for ladder "
           "and sleep are their author's, made on another machine.</p>"
           "<div class=\"card scroll\"><table id=claims><tr><th>policy</th>"
-          "<th class=text>claimed</th><th class=text>measured</th>"
-          "<th class=text>verdict</th></tr>\n",
+          "<th class=text></th><th class=text>claimed</th>"
+          "<th class=text>measured</th></tr>\n",
           to);
     for (size_t i = 0; i < count; i++) {
         fprintf(to, "<tr><td class=\"name %s\">", family(claims[i].policy));
         html_text(to, claims[i].policy);
-        fprintf(to, "<small>%u vCPU%s</small></td><td class=text>",
-                claims[i].cpus, claims[i].cpus == 1 ? "" : "s");
+        fprintf(to,
+                "<small>%u vCPU%s</small></td><td class=\"verdict %s\">%s"
+                "</td><td class=text>",
+                claims[i].cpus, claims[i].cpus == 1 ? "" : "s",
+                classes[claims[i].verdict], verdict_name(claims[i].verdict));
         html_text(to, claims[i].claimed);
         fputs("</td><td class=text>", to);
         html_text(to, claims[i].measured);
-        fprintf(to, "</td><td class=\"text %s\">%s</td></tr>\n",
-                classes[claims[i].verdict], verdict_name(claims[i].verdict));
+        fputs("</td></tr>\n", to);
     }
     fputs("</table></div>\n", to);
 }
