@@ -27,7 +27,7 @@ unsigned echo_free_port(void)
 {
     struct sockaddr_in address = loopback(0);
     socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
     unsigned port = 0;
 
     if (fd < 0)
@@ -43,7 +43,7 @@ int echo_connect(unsigned port, char *err, size_t err_bytes)
 {
     struct sockaddr_in address = loopback(port);
     struct timeval patience = {.tv_sec = PATIENCE_S};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
     if (fd >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -1,7 +1,6 @@
 #include "guest.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +14,8 @@
 #include "client.h"
 #include "host.h"
 #include "lull/idle.h"
+#include "pipe.h"
+#include "self.h"
 
 enum { STOP_MS = 3000, KILL_POLL_US = 5000 };
 
@@ -36,7 +37,7 @@ static bool make_pipes(int child[3], int ours[3])
     for (int i = 0; i < 3; i++) {
         int ends[2];
 
-        if (pipe2(ends, O_CLOEXEC) != 0)
+        if (!pipe_open(ends, false))
             break;
         child[i] = ends[i == 0 ? 0 : 1];
         ours[i] = ends[i == 0 ? 1 : 0];
@@ -118,7 +119,7 @@ bool guest_start(struct guest *guest, const struct guest_config *config,
     snprintf(guest->name, sizeof(guest->name), "bench-%ld-%u", (long)parent,
              number++);
     fill_command(&command, guest, config);
-    if (!host_program(program, sizeof(program)) || !make_pipes(child, ours)) {
+    if (!self_path(program, sizeof(program)) || !make_pipes(child, ours)) {
         snprintf(err, err_bytes, "cannot start a guest: %s", strerror(errno));
         return false;
     }

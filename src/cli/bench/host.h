@@ -8,9 +8,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The path of the running program. */
-bool host_program(char *out, size_t bytes);
-
 /* In a child: end when the parent does, however that ends. False and errno
  * where it has ended already; a host that cannot do this says true. */
 bool host_die_with_parent(pid_t parent);

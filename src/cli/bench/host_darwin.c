@@ -1,18 +1,9 @@
 #include "host.h"
 
-#include <mach-o/dyld.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/sysctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-bool host_program(char *out, size_t bytes)
-{
-    uint32_t room = (uint32_t)bytes;
-
-    return _NSGetExecutablePath(out, &room) == 0;
-}
 
 /* Nothing on macOS asks for that. The bench ends its guests on every signal
  * that it can see. */

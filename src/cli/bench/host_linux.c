@@ -8,16 +8,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-bool host_program(char *out, size_t bytes)
-{
-    ssize_t length = readlink("/proc/self/exe", out, bytes - 1);
-
-    if (length <= 0)
-        return false;
-    out[length] = '\0';
-    return true;
-}
-
 bool host_die_with_parent(pid_t parent)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)

@@ -6,7 +6,6 @@
 #include "idle.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "cli.h"
 #include "host.h"
 #include "measure.h"
+#include "pipe.h"
 #include "progress.h"
 #include "report.h"
 
@@ -40,7 +40,7 @@ static bool catch_signals(void)
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
-    if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (!pipe_open(stop_pipe, true))
         return false;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -110,7 +110,7 @@ static bool write_file(const struct report *report, const char *path,
 
     if (beside != NULL) {
         snprintf(beside, bytes, "%s.XXXXXX", path);
-        fd = mkostemp(beside, O_CLOEXEC);
+        fd = mkstemp(beside);
     }
     if (fd >= 0) {
         mode_t mask = umask(0);
