@@ -578,10 +578,7 @@ static uint32_t pair_exclusive(struct builder *b, uint32_t word)
     uint32_t load = b->reserved;
     const uint32_t size_pair = 3u << 30 | 1u << 21;
 
-    if (!is_store_exclusive(word))
-        return word;
-    b->reserved = 0;
-    if (load == 0)
+    if (!is_store_exclusive(word) || load == 0)
         return word;
     word = (word & ~(size_pair | 31u << 5)) | (load & size_pair) |
            (load & 31u << 5);
@@ -656,6 +653,8 @@ static int place(struct builder *b, uint32_t word, unsigned at, unsigned words)
         return 0;
     if (is_load_exclusive(word))
         b->reserved = word;
+    else if (is_store_exclusive(word))
+        b->reserved = 0;
     b->written |= may_write(word);
     b->c->word[at] = word;
     return 1;

@@ -26,7 +26,11 @@ static int may_run(const struct oracle_case *c, unsigned at)
             to <= ORACLE_SLOT + 4 * c->words + 4);
 }
 
-static int still_fails(const struct oracle_case *c)
+/* Whether the two sides of the failure ended alike: so they must in a smaller
+ * case, or it is another failure. */
+static int ended_alike;
+
+static int still_fails(const struct oracle_case *c, int first)
 {
     struct oracle_case ref, our = *c;
 
@@ -35,12 +39,15 @@ static int still_fails(const struct oracle_case *c)
             return 0;
     here_run(&our);
     ref = reference_one(c);
-    return !is_beyond_promise(&ref, &our) && !outcomes_equal(&ref, &our);
+    if (first)
+        ended_alike = ref.fault == our.fault;
+    return (ref.fault == our.fault) == ended_alike &&
+           !is_beyond_promise(&ref, &our) && !outcomes_equal(&ref, &our);
 }
 
 static int try(struct oracle_case *c, const struct oracle_case *simpler)
 {
-    if (memcmp(c, simpler, sizeof(*c)) == 0 || !still_fails(simpler))
+    if (memcmp(c, simpler, sizeof(*c)) == 0 || !still_fails(simpler, 0))
         return 0;
     *c = *simpler;
     return 1;
@@ -125,9 +132,9 @@ static int clear_memory(struct oracle_case *c)
 
 void shrink(struct oracle_case *c)
 {
-    int changed;
+    int changed = still_fails(c, 1);
 
-    do {
+    while (changed) {
         changed = drop_words(c);
         changed |= clear_memory(c);
         for (unsigned i = 0; i < 31; i++)
@@ -140,7 +147,7 @@ void shrink(struct oracle_case *c)
         changed |= simplify_number(c, &c->fpcr);
         changed |= simplify_number(c, &c->fpsr);
         changed |= simplify_words(c);
-    } while (changed);
+    }
 }
 
 void shrink_and_keep(const struct oracle_case *failing)
@@ -149,7 +156,7 @@ void shrink_and_keep(const struct oracle_case *failing)
     const char *folder = getenv("ORACLE_KEEP");
     char path[512];
 
-    if (!still_fails(&c)) {
+    if (!still_fails(&c, 1)) {
         printf("  it does not fail alone\n");
         return;
     }
