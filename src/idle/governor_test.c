@@ -697,45 +697,190 @@ END_TEST
 
 /* The fallback. */
 
+static struct rung rung;
+
+static void new_rung(void)
+{
+    rung_init(&rung, 0);
+    now_ns = 1000 * SECOND;
+}
+
+/* `n` sleeps of `slept` each, all of them strays. */
+static void strays(unsigned n, uint64_t slept)
+{
+    while (n-- > 0) {
+        now_ns += slept;
+        rung_watch(&rung, true, slept, now_ns);
+    }
+}
+
+/* `n` sleeps for a time, late by so much; the last one's advice. */
+static bool timed(unsigned n, uint64_t late)
+{
+    bool advice = false;
+
+    while (n-- > 0) {
+        now_ns += 10 * MS + late;
+        rung_watch(&rung, false, 10 * MS + late, now_ns);
+        advice = rung_timed(&rung, late, now_ns);
+    }
+    return advice;
+}
+
 START_TEST(rung_leaves_a_sleep_that_returns_at_once)
 {
-    struct rung rung = {0};
-
-    for (unsigned i = 0; i < 64; i++) {
-        ck_assert(!rung_sliced(&rung, i));
-        rung_watch(&rung, true, 1000, i);
-    }
-    ck_assert(rung_sliced(&rung, 64));
+    new_rung();
+    strays(63, 1 * US);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    strays(1, 1 * US);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
     ck_assert_uint_eq(rung.changes, 1);
+    ck_assert_uint_eq(rung.entries[IDLE_RUNG_CONDVAR], 1);
 }
 END_TEST
 
+/* More than half of 64, and under 20 us at the mean: both sides of both. */
 START_TEST(rung_keeps_a_sleep_that_is_disturbed)
 {
-    struct rung rung = {0};
+    new_rung();
+    for (unsigned i = 0; i < 64 * 16; i++)
+        rung_watch(&rung, i % 2 == 0, 1 * US, ++now_ns);
+    strays(64 * 16, 20 * US);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
 
-    /* All strays, but long sleeps; then short sleeps, but few strays. */
-    for (unsigned i = 0; i < 1024; i++)
-        rung_watch(&rung, true, 25 * US, i);
-    for (unsigned i = 0; i < 1024; i++)
-        rung_watch(&rung, i % 3 == 0, 1 * US, i);
-    ck_assert(!rung_sliced(&rung, 1000));
+    for (unsigned i = 0; i < 64; i++)
+        rung_watch(&rung, i % 2 == 0 || i == 1, 1 * US, ++now_ns);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
+    new_rung();
+    strays(63, 20 * US);
+    strays(1, 20 * US - 1);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
 }
 END_TEST
 
-START_TEST(rung_tries_again_ever_later)
+START_TEST(rung_by_rung_to_the_last)
 {
-    struct rung rung = {0};
-    uint64_t now = 0, wait = 60 * SECOND;
+    new_rung();
+    for (unsigned i = IDLE_RUNG_CONDVAR; i < IDLE_RUNGS; i++) {
+        strays(64, 1 * US);
+        ck_assert_int_eq(rung_now(&rung, now_ns), i);
+        ck_assert_uint_eq(rung.entries[i], 1);
+        ck_assert_uint_eq(rung.changes, i);
+    }
+    /* There is nothing below. */
+    strays(640, 1 * US);
+    rung_fail(&rung, now_ns);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_YIELD);
+    ck_assert_uint_eq(rung.changes, IDLE_RUNG_YIELD);
+}
+END_TEST
 
+/* Refused, or a wake missed: at once, whatever was seen of it before. */
+START_TEST(rung_fails_at_one_strike)
+{
+    new_rung();
+    timed(1000, 50 * US);
+    rung_fail(&rung, now_ns);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
+    /* And what was seen of one rung is not held against the next. */
+    new_rung();
+    strays(63, 1 * US);
+    rung_fail(&rung, now_ns);
+    strays(63, 1 * US);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
+}
+END_TEST
+
+START_TEST(rung_is_mended_before_it_is_left_for_lateness)
+{
+    new_rung();
+    ck_assert(!timed(31, 6 * MS));
+    ck_assert(timed(1, 6 * MS));
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    ck_assert(!timed(31, 6 * MS));
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    ck_assert(!timed(1, 6 * MS));
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
+    ck_assert_uint_eq(rung.oversleeps, 2);
+    /* The same again on the next. */
+    ck_assert(timed(32, 6 * MS));
+    timed(32, 6 * MS);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_ALARM);
+}
+END_TEST
+
+START_TEST(rung_is_kept_when_mending_helped)
+{
+    new_rung();
+    ck_assert(timed(32, 6 * MS));
+    timed(32, 50 * US);
+    /* It counts as the first time again. */
+    ck_assert(timed(32, 6 * MS));
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+}
+END_TEST
+
+/* The median over 32: more than half, and more than 5 ms. */
+START_TEST(rung_judges_lateness_by_the_median)
+{
+    new_rung();
+    timed(320, 5 * MS);
+    for (unsigned i = 0; i < 320; i++)
+        timed(1, i % 2 ? 500 * MS : 0);
+    ck_assert_uint_eq(rung.oversleeps, 0);
+    timed(15, 0);
+    ck_assert(timed(17, 5 * MS + 1));
+    ck_assert_uint_eq(rung.oversleeps, 1);
+}
+END_TEST
+
+START_TEST(rung_tries_the_top_again_ever_later)
+{
+    uint64_t wait = 60 * SECOND;
+
+    new_rung();
     for (unsigned i = 0; i < 10; i++) {
-        rung_fail(&rung, now);
-        ck_assert(rung_sliced(&rung, now + wait - 1));
-        ck_assert(!rung_sliced(&rung, now + wait));
-        now += wait;
+        rung_fail(&rung, now_ns);
+        rung_fail(&rung, now_ns);
+        ck_assert_int_eq(rung_now(&rung, now_ns + wait - 1), IDLE_RUNG_ALARM);
+        ck_assert_int_eq(rung_now(&rung, now_ns + wait), IDLE_RUNG_WORD);
+        ck_assert_uint_eq(rung.entries[IDLE_RUNG_WORD], i + 1);
+        now_ns += wait;
         if (wait < 3600 * SECOND)
             wait *= 2;
     }
+}
+END_TEST
+
+START_TEST(rung_forgives_what_held_for_as_long_as_the_distrust)
+{
+    new_rung();
+    rung_fail(&rung, now_ns);
+    now_ns += 60 * SECOND;
+    rung_now(&rung, now_ns);
+    rung_fail(&rung, now_ns);
+    now_ns += 120 * SECOND;
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    /* Sound, but for less than two minutes: not forgiven. */
+    timed(64, 0);
+    rung_fail(&rung, now_ns);
+    ck_assert_int_eq(rung_now(&rung, now_ns + 239 * SECOND), IDLE_RUNG_CONDVAR);
+    now_ns += 240 * SECOND;
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    now_ns += 240 * SECOND;
+    timed(64, 0);
+    rung_fail(&rung, now_ns);
+    now_ns += 60 * SECOND;
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+}
+END_TEST
+
+START_TEST(rung_retry_can_be_shortened)
+{
+    rung_init(&rung, SECOND);
+    rung_fail(&rung, now_ns);
+    ck_assert_int_eq(rung_now(&rung, now_ns + SECOND - 1), IDLE_RUNG_CONDVAR);
+    ck_assert_int_eq(rung_now(&rung, now_ns + SECOND), IDLE_RUNG_WORD);
 }
 END_TEST
 
@@ -806,9 +951,23 @@ static TCase *others(void)
     tcase_add_test(tc, halt_sleeps_to_the_deadline);
     tcase_add_test(tc, spin_returns);
     tcase_add_test(tc, a_new_policy_keeps_the_margins);
+    return tc;
+}
+
+static TCase *ladder(void)
+{
+    TCase *tc = tcase_create("ladder");
+
     tcase_add_test(tc, rung_leaves_a_sleep_that_returns_at_once);
     tcase_add_test(tc, rung_keeps_a_sleep_that_is_disturbed);
-    tcase_add_test(tc, rung_tries_again_ever_later);
+    tcase_add_test(tc, rung_by_rung_to_the_last);
+    tcase_add_test(tc, rung_fails_at_one_strike);
+    tcase_add_test(tc, rung_is_mended_before_it_is_left_for_lateness);
+    tcase_add_test(tc, rung_is_kept_when_mending_helped);
+    tcase_add_test(tc, rung_judges_lateness_by_the_median);
+    tcase_add_test(tc, rung_tries_the_top_again_ever_later);
+    tcase_add_test(tc, rung_forgives_what_held_for_as_long_as_the_distrust);
+    tcase_add_test(tc, rung_retry_can_be_shortened);
     tcase_add_test(tc, slices_are_derived_from_the_share);
     return tc;
 }
@@ -833,6 +992,7 @@ int main(void)
     suite_add_tcase(suite, budget());
     suite_add_tcase(suite, park());
     suite_add_tcase(suite, others());
+    suite_add_tcase(suite, ladder());
     suite_add_tcase(suite, text());
     return run_suite(suite);
 }

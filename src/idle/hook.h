@@ -5,8 +5,7 @@
 #ifndef IDLE_HOOK_H
 #define IDLE_HOOK_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <lull/idle.h>
 
 enum idle_hook {
     IDLE_HOOK_KICK_SET,  /* kicker: the bit is set, the duty not yet done */
@@ -21,7 +20,8 @@ enum idle_hook {
 
 #ifdef IDLE_TEST
 bool idle_test_hook(enum idle_hook at);
-struct idle_vcpu;
+/* Before its thread begins: sleep in this way and stay with it. */
+void idle_test_pin(struct idle_vcpu *iv, enum idle_rung rung);
 /* Make it older: for policies that do nothing at first, and for a sleep that
  * is not trusted for a while. */
 void idle_test_age(struct idle_vcpu *iv, uint64_t ns);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ struct idle_vcpu {
     uint64_t backstop_ns;
     uint32_t fault_early_percent;
     uint64_t fault_late_ns;
+    uint32_t fault_refused_rungs;
+    uint64_t fault_end_ns;
     trace_slot trace; /* NULL while nobody records */
 
     /* The policy to be adopted at the next CONFIG. */
@@ -59,6 +62,7 @@ struct idle_vcpu {
     bool slept; /* without listening, under this policy */
     bool wfi;   /* this wait is a guest's, not the caller's own */
     bool lost;  /* this wait was ended by the backstop, a reason being set */
+    uint64_t published; /* changes of the ladder that readers know of */
     struct counters stats;
 };
 
@@ -99,6 +103,11 @@ struct idle_vcpu *idle_vcpu_new(const struct idle_config *config)
         config->backstop_ns ? config->backstop_ns : DEFAULT_BACKSTOP_NS;
     iv->fault_early_percent = config->fault_early_percent;
     iv->fault_late_ns = config->fault_late_ns;
+    iv->fault_refused_rungs = config->fault_refused_rungs;
+    iv->fault_end_ns = config->fault_for_ns
+                           ? idle_now_ns() + config->fault_for_ns
+                           : UINT64_MAX;
+    rung_init(&iv->rung, config->rung_retry_ns);
     errno = park_init(&iv->park);
     if (errno != 0) {
         free(iv);
@@ -253,7 +262,7 @@ static enum gov_end watch(struct idle_vcpu *iv, uint64_t until, uint32_t mask)
 
 /* One sleep has ended: count what it was, and judge the primitive by it. */
 static void note_sleep(struct idle_vcpu *iv, enum park_end end, bool asked,
-                       uint64_t started, uint64_t now)
+                       uint64_t started, uint64_t until, uint64_t now)
 {
     bool stray = end == PARK_WOKEN && !asked;
 
@@ -261,27 +270,49 @@ static void note_sleep(struct idle_vcpu *iv, enum park_end end, bool asked,
         count_add(COUNTER(&iv->stats, wakes_stray), 1);
     if (end == PARK_CHANGED)
         count_add(COUNTER(&iv->stats, wakes_eagain), 1);
-    if (end == PARK_BROKEN)
+    if (end == PARK_BROKEN) {
         rung_fail(&iv->rung, now);
-    else
-        rung_watch(&iv->rung, stray, now - started, now);
+        return;
+    }
+    rung_watch(&iv->rung, stray, now - started, now);
+    if (end == PARK_TIME &&
+        rung_timed(&iv->rung, now > until ? now - until : 0, now))
+        park_punctual();
 }
 
-/* The platform's sleep, with the faults that were asked for. */
+/* The faults that were asked for. */
+
+static bool refused(struct idle_vcpu *iv, uint64_t now)
+{
+    if (iv->rung.at >= iv->fault_refused_rungs || now >= iv->fault_end_ns)
+        return false;
+    count_add(COUNTER(&iv->stats, faults_refused), 1);
+    return true;
+}
+
+static bool cut_short(struct idle_vcpu *iv, uint64_t now)
+{
+    if (iv->fault_early_percent == 0 || now >= iv->fault_end_ns)
+        return false;
+    iv->random = iv->random * 1664525 + 1013904223;
+    if ((iv->random >> 16) % 100 >= iv->fault_early_percent)
+        return false;
+    count_add(COUNTER(&iv->stats, faults_early), 1);
+    return true;
+}
+
+/* The platform's sleep, with those faults. */
 static enum park_end sleep_once(struct idle_vcpu *iv, uint32_t seen,
-                                uint64_t until)
+                                uint64_t until, uint64_t now)
 {
     enum park_end end;
 
-    if (iv->fault_early_percent) {
-        iv->random = iv->random * 1664525 + 1013904223;
-        if ((iv->random >> 16) % 100 < iv->fault_early_percent) {
-            count_add(COUNTER(&iv->stats, faults_early), 1);
-            return PARK_WOKEN;
-        }
-    }
+    if (refused(iv, now))
+        return PARK_BROKEN;
+    if (cut_short(iv, now))
+        return PARK_WOKEN;
     end = park_wait(&iv->park, &iv->word, seen, until);
-    if (iv->fault_late_ns) {
+    if (iv->fault_late_ns && now < iv->fault_end_ns) {
         count_add(COUNTER(&iv->stats, faults_late), 1);
         park_slice(idle_now_ns() + iv->fault_late_ns);
     }
@@ -315,8 +346,12 @@ static bool wake_is_lost(struct idle_vcpu *iv)
 static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
                                  uint64_t now, uint32_t mask)
 {
-    while (now < until) {
+    enum idle_rung rung = iv->rung.at;
+
+    /* Not to be trusted any more: the governor is asked again. */
+    while (now < until && iv->rung.at == rung) {
         uint64_t cap = now + iv->backstop_ns;
+        uint64_t end_ns = cap < until ? cap : until;
         uint32_t seen = word_look(&iv->word);
         uint64_t started = now;
         enum park_end end;
@@ -324,32 +359,42 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
 
         if (seen & mask)
             return GOV_KICK;
-        end = IDLE_HOOK(IDLE_HOOK_SLEEP)
-                  ? PARK_WOKEN
-                  : sleep_once(iv, seen, cap < until ? cap : until);
+        end = IDLE_HOOK(IDLE_HOOK_SLEEP) ? PARK_WOKEN
+                                         : sleep_once(iv, seen, end_ns, now);
         IDLE_HOOK(IDLE_HOOK_SLEPT);
         now = idle_now_ns();
         asked = word_look(&iv->word) & mask;
-        note_sleep(iv, end, asked, started, now);
+        note_sleep(iv, end, asked, started, end_ns, now);
         if (end == PARK_TIME && asked && cap < until)
             iv->lost = wake_is_lost(iv);
-        /* Not to be trusted any more: the governor is asked again. */
-        if (iv->rung.sliced)
-            break;
     }
     return word_look(&iv->word) & mask ? GOV_KICK : GOV_TIME;
 }
 
+/* The ladder's last rungs: nothing wakes them, so they look. */
 static enum gov_end sleep_sliced(struct idle_vcpu *iv, uint64_t until,
                                  uint64_t now, uint32_t mask)
 {
     uint64_t slice =
         rung_slice_ns(park_host.park_cost_ns, iv->gov.policy.share_permille);
 
-    for (; now < until; now = idle_now_ns()) {
+    while (now < until) {
+        uint64_t started = now;
+        uint64_t end_ns = until - now < slice ? until : now + slice;
+
         if (word_look(&iv->word) & mask)
             return GOV_KICK;
-        park_slice(until - now < slice ? until : now + slice);
+        if (rung_now(&iv->rung, now) < IDLE_RUNG_SLICES)
+            break; /* time to try a better one */
+        if (iv->rung.at == IDLE_RUNG_YIELD) {
+            sched_yield();
+            now = idle_now_ns();
+            continue;
+        }
+        if (!refused(iv, now))
+            park_slice(end_ns);
+        now = idle_now_ns();
+        rung_watch(&iv->rung, now < end_ns, now - started, now);
     }
     return GOV_TIME;
 }
@@ -371,7 +416,7 @@ static enum gov_end park(struct idle_vcpu *iv, uint64_t until, uint64_t now,
     enum gov_end end = GOV_KICK;
     uint32_t first, last;
 
-    park_before(&iv->park);
+    park_before(&iv->park, iv->rung.at);
     iv->wakes_before = wakes_made(iv);
     first = word_park(&iv->word);
     IDLE_HOOK(IDLE_HOOK_PARK_SET);
@@ -392,7 +437,7 @@ static enum idle_state step_state(struct idle_vcpu *iv,
         return IDLE_STATE_SPIN;
     if (step->act == GOV_SLEEP)
         return IDLE_STATE_SLICED;
-    if (rung_sliced(&iv->rung, now))
+    if (rung_now(&iv->rung, now) >= IDLE_RUNG_SLICES)
         return IDLE_STATE_SLICED;
     return step->until_ns == IDLE_NO_DEADLINE ? IDLE_STATE_PARK
                                               : IDLE_STATE_PARK_DEADLINE;
@@ -460,6 +505,18 @@ static void note_kick(struct idle_vcpu *iv, uint64_t began, uint64_t now)
                   1);
 }
 
+static void publish_changes(struct idle_vcpu *iv)
+{
+    /* Seldom: most waits need not copy what has not changed. */
+    if (iv->rung.changes + iv->rung.oversleeps == iv->published)
+        return;
+    iv->published = iv->rung.changes + iv->rung.oversleeps;
+    count_set(COUNTER(&iv->stats, rung_changes), iv->rung.changes);
+    count_set(COUNTER(&iv->stats, oversleeps), iv->rung.oversleeps);
+    for (unsigned i = 0; i < IDLE_RUNGS; i++)
+        count_set(COUNTER(&iv->stats, rung_entries) + i, iv->rung.entries[i]);
+}
+
 /* Copies of what the governor keeps in plain numbers, for readers elsewhere. */
 static void publish(struct idle_vcpu *iv)
 {
@@ -468,8 +525,9 @@ static void publish(struct idle_vcpu *iv)
     count_set(COUNTER(&iv->stats, budget_spent_ns), gov->spent_ns);
     count_set(COUNTER(&iv->stats, budget_denied), gov->denied);
     count_set(COUNTER(&iv->stats, storms), gov->storms);
-    count_set(COUNTER(&iv->stats, sliced), iv->rung.sliced);
-    count_set(COUNTER(&iv->stats, rung_changes), iv->rung.changes);
+    count_set(COUNTER(&iv->stats, sliced), iv->rung.at >= IDLE_RUNG_SLICES);
+    count_set(COUNTER(&iv->stats, rung), iv->rung.at);
+    publish_changes(iv);
     count_set(COUNTER(&iv->stats, margin_ns) + gov->learned,
               gov->margin_ns[gov->learned]);
 }
@@ -616,7 +674,21 @@ void idle_set_trace(struct idle_vcpu *iv, struct idle_trace *trace,
                           memory_order_release);
 }
 
+const char *idle_rung_name(enum idle_rung rung)
+{
+    static const char *const names[IDLE_RUNGS] = {"word", "condvar", "alarm",
+                                                  "slices", "yield"};
+
+    return rung < IDLE_RUNGS ? names[rung] : "unknown";
+}
+
 #ifdef IDLE_TEST
+void idle_test_pin(struct idle_vcpu *iv, enum idle_rung rung)
+{
+    iv->rung.at = rung;
+    iv->rung.pinned = true;
+}
+
 void idle_test_age(struct idle_vcpu *iv, uint64_t ns)
 {
     iv->gov.born_ns -= ns;

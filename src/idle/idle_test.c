@@ -591,15 +591,14 @@ START_TEST(backstop_finds_a_lost_wake)
     ck_assert_uint_eq(got, IDLE_IRQ);
     pthread_join(thread, NULL);
     ck_assert_uint_eq(stats().wakes_backstop, 1);
-    /* One strike: slices from now on, and kicks still arrive. */
-    ck_assert_uint_eq(stats().sliced, 1);
+    /* One strike: another sleep from now on, and kicks still arrive. */
+    ck_assert_uint_eq(stats().rung, IDLE_RUNG_CONDVAR);
     thread = later(kick_stop);
     ck_assert_int_eq(wait_for(IDLE_NO_DEADLINE, IDLE_ANY, &got),
                      IDLE_WAKE_KICK);
     ck_assert_uint_eq(got, IDLE_STOP);
     pthread_join(thread, NULL);
     ck_assert_int_eq(wait_for(3 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
-    ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 2);
     ck_assert_uint_eq(stats().wakes_backstop, 1);
 }
 END_TEST
@@ -621,7 +620,8 @@ START_TEST(broken_sleep_is_left_for_slices)
                      IDLE_WAKE_DEADLINE);
     ck_assert_uint_ge(idle_now_ns(), deadline);
     ck_assert_uint_eq(stats().sliced, 1);
-    ck_assert_uint_eq(stats().rung_changes, 1);
+    ck_assert_uint_eq(stats().rung, IDLE_RUNG_SLICES);
+    ck_assert_uint_eq(stats().rung_changes, 3);
     ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 1);
 }
 END_TEST
@@ -642,7 +642,89 @@ START_TEST(a_sound_sleep_is_taken_back)
     ck_assert_int_eq(wait_for(3 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
     ck_assert_uint_eq(stats().entries[IDLE_STATE_SLICED], 2);
     ck_assert_uint_eq(stats().sliced, 0);
-    ck_assert_uint_eq(stats().rung_changes, 2);
+    ck_assert_uint_eq(stats().rung, IDLE_RUNG_WORD);
+    ck_assert_uint_eq(stats().rung_changes, 4);
+    ck_assert_uint_eq(stats().rung_entries[IDLE_RUNG_WORD], 1);
+}
+END_TEST
+
+/* Each rung: what it is named, that it is on time, and that it hears a kick. */
+
+static void refuse(unsigned rungs, uint64_t for_ns)
+{
+    struct idle_config config = {.force_exit = force_exit,
+                                 .opaque = &exits,
+                                 .fault_refused_rungs = rungs,
+                                 .fault_for_ns = for_ns};
+
+    teardown();
+    iv = idle_vcpu_new(&config);
+    ck_assert_ptr_nonnull(iv);
+}
+
+static const char *const rung_names[IDLE_RUNGS] = {"word", "condvar", "alarm",
+                                                   "slices", "yield"};
+
+START_TEST(a_refused_sleep_is_replaced)
+{
+    uint64_t deadline;
+    pthread_t thread;
+    uint32_t got;
+
+    refuse((unsigned)_i, 0);
+    deadline = idle_now_ns() + 30 * MS;
+    ck_assert_int_eq(idle_wait(iv, deadline, IDLE_ANY, &got),
+                     IDLE_WAKE_DEADLINE);
+    ck_assert_uint_ge(idle_now_ns(), deadline);
+    ck_assert_uint_ge(stats().rung, (unsigned)_i);
+    for (unsigned i = 0; i < 3; i++) {
+        thread = later(kick_stop);
+        /* What hears no kick passes no hook either. */
+        if (stats().sliced)
+            atomic_store(&parking, true);
+        ck_assert_int_eq(wait_for(IDLE_NO_DEADLINE, IDLE_ANY, &got),
+                         IDLE_WAKE_KICK);
+        ck_assert_uint_eq(got, IDLE_STOP);
+        pthread_join(thread, NULL);
+        ck_assert_int_eq(wait_for(3 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
+    }
+    ck_assert_uint_eq(stats().wakes_backstop, 0);
+    ck_assert_uint_ge(stats().faults_refused, (unsigned)_i);
+    ck_assert_str_eq(idle_rung_name((enum idle_rung)_i), rung_names[_i]);
+}
+END_TEST
+
+START_TEST(a_fault_that_is_over_is_recovered_from)
+{
+    uint32_t got;
+
+    refuse(2, 1 * MS);
+    wait_for(3 * MS, IDLE_ANY, &got);
+    ck_assert_uint_ge(stats().rung, IDLE_RUNG_ALARM);
+    idle_test_age(iv, 61000 * MS);
+    wait_for(3 * MS, IDLE_ANY, &got);
+    ck_assert_uint_eq(stats().rung, IDLE_RUNG_WORD);
+    ck_assert_uint_eq(stats().rung_entries[IDLE_RUNG_WORD], 1);
+    ck_assert_uint_eq(stats().sliced, 0);
+}
+END_TEST
+
+/* The windows of the protocol once more, on the other sleeps: a kick between
+ * PARKED and the sleep, and one that comes too late for its park. */
+START_TEST(no_rung_loses_a_kick_in_the_window)
+{
+    uint32_t got;
+
+    idle_test_pin(iv, (enum idle_rung)_i);
+    for (unsigned i = 0; i < 3; i++) {
+        at(IDLE_HOOK_PARK_SET, 1, kick_stop);
+        ck_assert_int_eq(wait_for(IDLE_NO_DEADLINE, IDLE_ANY, &got),
+                         IDLE_WAKE_KICK);
+        ck_assert_uint_eq(got, IDLE_STOP);
+        /* Its wake may be left over: that is a stray, not the time. */
+        ck_assert_int_eq(wait_for(2 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
+    }
+    ck_assert_uint_eq(stats().rung_changes, 0);
 }
 END_TEST
 
@@ -879,6 +961,10 @@ static void add_waiting(Suite *suite)
     tcase_add_test(tc, backstop_finds_a_lost_wake);
     tcase_add_test(tc, broken_sleep_is_left_for_slices);
     tcase_add_test(tc, a_sound_sleep_is_taken_back);
+    tcase_add_loop_test(tc, a_refused_sleep_is_replaced, 0, IDLE_RUNGS);
+    tcase_add_test(tc, a_fault_that_is_over_is_recovered_from);
+    tcase_add_loop_test(tc, no_rung_loses_a_kick_in_the_window, 0,
+                        IDLE_RUNG_SLICES);
     tcase_add_test(tc, a_new_policy_reaches_a_sleeper);
     tcase_add_test(tc, a_new_policy_is_no_reason);
     tcase_add_test(tc, an_unknown_policy_is_not_taken);

@@ -14,9 +14,13 @@
  * to be owed and was not received is taken out before the next park. That is
  * safe only while PARKED is clear, and there it is done: a trigger meant for
  * the coming park cannot exist yet. One that comes later still is a stray.
+ *
+ * Of the ladder's rungs (rung.h) there is the condition variable; an alarm that
+ * a kick can end would be a kqueue again, so that rung is refused.
  */
 #include "governor.h"
 #include "park.h"
+#include "park_condvar.h"
 
 #include <errno.h>
 #include <mach/mach.h>
@@ -76,11 +80,13 @@ int park_init(struct park *park)
     *park = (struct park){.queue = kqueue()};
     if (park->queue < 0)
         return errno;
+    pthread_mutex_init(&park->lock, NULL);
+    park_condvar_init(&park->cond);
     EV_SET64(&wake, WAKE_IDENT, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0, 0, 0, 0);
     if (kevent64(park->queue, &wake, 1, NULL, 0, 0, NULL) < 0) {
         int error = errno;
 
-        close(park->queue);
+        park_fini(park);
         return error;
     }
     return 0;
@@ -89,12 +95,19 @@ int park_init(struct park *park)
 void park_fini(struct park *park)
 {
     close(park->queue);
+    pthread_cond_destroy(&park->cond);
+    pthread_mutex_destroy(&park->lock);
+}
+
+void park_punctual(void)
+{
+    /* A lower class would multiply every latency. */
+    pthread_set_qos_class_self_np(QOS_CLASS_USER_INTERACTIVE, 0);
 }
 
 void park_attach(struct park *park)
 {
-    /* A lower class would multiply every latency. */
-    pthread_set_qos_class_self_np(QOS_CLASS_USER_INTERACTIVE, 0);
+    park_punctual();
     park->thread = pthread_mach_thread_np(pthread_self());
     atomic_store_explicit(&park->attached, true, memory_order_release);
 }
@@ -116,13 +129,32 @@ uint64_t park_cpu_ns(const struct park *park)
     return to_ns(info.user_time) + to_ns(info.system_time);
 }
 
-void park_before(struct park *park)
+/* That system has no condition variable on another clock than the wall's, so
+ * the time left is what is waited for. */
+
+void park_condvar_init(pthread_cond_t *cond)
+{
+    pthread_cond_init(cond, NULL);
+}
+
+int park_condvar_until(pthread_cond_t *cond, pthread_mutex_t *lock,
+                       uint64_t until_ns)
+{
+    uint64_t now = park_clock_ns(), rest = until_ns > now ? until_ns - now : 0;
+    struct timespec left = {.tv_sec = (time_t)(rest / 1000000000),
+                            .tv_nsec = (long)(rest % 1000000000)};
+
+    return pthread_cond_timedwait_relative_np(cond, lock, &left);
+}
+
+void park_before(struct park *park, enum idle_rung rung)
 {
     struct kevent64_s events[EVENTS];
     const struct timespec at_once = {0, 0};
 
+    atomic_store_explicit(&park->rung, (int)rung, memory_order_release);
     park->woken = false;
-    if (!park->owed)
+    if (!park->owed || rung != IDLE_RUNG_WORD)
         return;
     park->owed = false;
     kevent64(park->queue, NULL, 0, events, EVENTS, 0, &at_once);
@@ -130,12 +162,14 @@ void park_before(struct park *park)
 
 void park_after(struct park *park, bool kicked)
 {
-    if (kicked && !park->woken)
+    if (kicked && !park->woken &&
+        atomic_load_explicit(&park->rung, memory_order_relaxed) ==
+            IDLE_RUNG_WORD)
         park->owed = true;
 }
 
-enum park_end park_wait(struct park *park, idle_word *word, uint32_t expect,
-                        uint64_t until_ns)
+static enum park_end kqueue_wait(struct park *park, idle_word *word,
+                                 uint32_t expect, uint64_t until_ns)
 {
     struct kevent64_s timer, events[EVENTS];
     enum park_end end = PARK_TIME;
@@ -162,10 +196,28 @@ enum park_end park_wait(struct park *park, idle_word *word, uint32_t expect,
     return end;
 }
 
+enum park_end park_wait(struct park *park, idle_word *word, uint32_t expect,
+                        uint64_t until_ns)
+{
+    switch (atomic_load_explicit(&park->rung, memory_order_relaxed)) {
+    case IDLE_RUNG_CONDVAR:
+        return park_condvar_wait(park, word, expect, until_ns);
+    case IDLE_RUNG_ALARM:
+        return PARK_BROKEN;
+    default:
+        return kqueue_wait(park, word, expect, until_ns);
+    }
+}
+
 void park_wake(struct park *park, idle_word *word)
 {
     struct kevent64_s wake;
 
+    if (atomic_load_explicit(&park->rung, memory_order_acquire) ==
+        IDLE_RUNG_CONDVAR) {
+        park_condvar_wake(park);
+        return;
+    }
     EV_SET64(&wake, WAKE_IDENT, EVFILT_USER, 0, NOTE_TRIGGER, 0, 0, 0, 0);
     kevent64(park->queue, &wake, 1, NULL, 0, 0, NULL);
 }

@@ -1,26 +1,60 @@
 /*
- * When to stop trusting the platform's sleep, and when to try it again.
+ * When to stop trusting a sleep, and when to try it again.
  */
 #include "rung.h"
 
-enum { WINDOW = 64, SHORT_SLEEP_NS = 20000, LEAST_SLICE_NS = 200000 };
+enum {
+    WINDOW = 64,
+    SHORT_SLEEP_NS = 20000,
+    TIMED_WINDOW = 32,
+    LATE_NS = 5000000,
+    LEAST_SLICE_NS = 200000,
+};
 
 #define FIRST_RETRY_NS 60000000000ULL
-#define LAST_RETRY_NS 3600000000000ULL
+/* However often it failed: once in sixty times the first, an hour. */
+#define LAST_RETRY_FACTOR 60
 
-void rung_fail(struct rung *r, uint64_t now)
+void rung_init(struct rung *r, uint64_t first_retry_ns)
+{
+    *r = (struct rung){.first_retry_ns =
+                           first_retry_ns ? first_retry_ns : FIRST_RETRY_NS};
+}
+
+static void new_windows(struct rung *r)
 {
     r->waits = r->strays = 0;
     r->slept_ns = 0;
-    if (r->sliced)
-        return;
-    if (r->retry_ns == 0)
-        r->retry_ns = FIRST_RETRY_NS;
-    else if (r->retry_ns < LAST_RETRY_NS)
-        r->retry_ns *= 2;
-    r->retry_at_ns = now + r->retry_ns;
-    r->sliced = true;
+    r->timed = r->late = 0;
+    r->mended = false;
+}
+
+static void step_to(struct rung *r, enum idle_rung rung)
+{
+    new_windows(r);
+    r->at = rung;
     r->changes++;
+    r->entries[rung]++;
+}
+
+/* From the top it is a new distrust, and a longer one than the last. */
+static void distrust(struct rung *r, uint64_t now)
+{
+    if (r->at == IDLE_RUNG_WORD) {
+        if (r->retry_ns == 0)
+            r->retry_ns = r->first_retry_ns;
+        else if (r->retry_ns < r->first_retry_ns * LAST_RETRY_FACTOR)
+            r->retry_ns *= 2;
+    }
+    r->retry_at_ns = now + r->retry_ns;
+}
+
+void rung_fail(struct rung *r, uint64_t now)
+{
+    if (r->pinned || r->at == IDLE_RUNG_YIELD)
+        return;
+    distrust(r, now);
+    step_to(r, r->at + 1);
 }
 
 /* A sleep that mostly returns by itself and at once is a spin in disguise. */
@@ -37,15 +71,40 @@ void rung_watch(struct rung *r, bool stray, uint64_t slept_ns, uint64_t now)
     }
     r->waits = r->strays = 0;
     r->slept_ns = 0;
+    if (r->at == IDLE_RUNG_WORD && now - r->top_since_ns >= r->retry_ns)
+        r->retry_ns = 0;
 }
 
-bool rung_sliced(struct rung *r, uint64_t now)
+bool rung_timed(struct rung *r, uint64_t late_ns, uint64_t now)
 {
-    if (r->sliced && now >= r->retry_at_ns) {
-        r->sliced = false;
-        r->changes++;
+    bool first = !r->mended;
+
+    r->timed++;
+    r->late += late_ns > LATE_NS;
+    if (r->timed < TIMED_WINDOW)
+        return false;
+    /* The median is beyond the limit when more than half of them are. */
+    if (r->late <= TIMED_WINDOW / 2) {
+        r->timed = r->late = 0;
+        r->mended = false;
+        return false;
     }
-    return r->sliced;
+    r->timed = r->late = 0;
+    r->oversleeps++;
+    if (first)
+        r->mended = true;
+    else
+        rung_fail(r, now);
+    return first;
+}
+
+enum idle_rung rung_now(struct rung *r, uint64_t now)
+{
+    if (r->at != IDLE_RUNG_WORD && !r->pinned && now >= r->retry_at_ns) {
+        step_to(r, IDLE_RUNG_WORD);
+        r->top_since_ns = now;
+    }
+    return r->at;
 }
 
 uint64_t rung_slice_ns(uint64_t park_cost_ns, uint32_t share_permille)

@@ -44,14 +44,30 @@ static const struct stress {
     bool at_once; /* sleeps that return without sleeping */
     bool strays;  /* wakes and signals for no reason */
     const char *policy;
+    enum idle_rung rung;
 } cases[] = {
-    {"one producer", 1, false, false, false, "park"},
-    {"one producer, pauses", 1, true, false, false, "halt"},
+    {"one producer", 1, false, false, false, "park", IDLE_RUNG_WORD},
+    {"one producer, pauses", 1, true, false, false, "halt", IDLE_RUNG_WORD},
     {"one producer, pauses, polling", 1, true, false, false,
-     "park,poll,share=50"},
-    {"four producers", 4, false, false, false, "park"},
-    {"four producers, pauses", 4, true, false, false, "park"},
-    {"four producers, pauses, strays", 4, true, true, true, "park"},
+     "park,poll,share=50", IDLE_RUNG_WORD},
+    {"four producers", 4, false, false, false, "park", IDLE_RUNG_WORD},
+    {"four producers, pauses", 4, true, false, false, "park", IDLE_RUNG_WORD},
+    {"four producers, pauses, strays", 4, true, true, true, "park",
+     IDLE_RUNG_WORD},
+    {"condvar, one producer, pauses", 1, true, false, false, "park",
+     IDLE_RUNG_CONDVAR},
+    {"condvar, four producers, pauses", 4, true, false, false, "park",
+     IDLE_RUNG_CONDVAR},
+    {"condvar, four producers, pauses, strays", 4, true, true, true, "park",
+     IDLE_RUNG_CONDVAR},
+#ifndef TESTING_DARWIN /* which has no alarm */
+    {"alarm, one producer, pauses", 1, true, false, false, "park",
+     IDLE_RUNG_ALARM},
+    {"alarm, four producers, pauses", 4, true, false, false, "park",
+     IDLE_RUNG_ALARM},
+    {"alarm, four producers, pauses, strays", 4, true, true, true, "park",
+     IDLE_RUNG_ALARM},
+#endif
 };
 
 static const struct stress *now_testing;
@@ -369,6 +385,7 @@ static void start(const struct stress *stress)
         idle_policy_parse(stress->policy, &config.policy, err, sizeof(err)));
     iv = idle_vcpu_new(&config);
     ck_assert_ptr_nonnull(iv);
+    idle_test_pin(iv, stress->rung);
     signal(SIGUSR1, ignore_signal);
 }
 
@@ -394,7 +411,7 @@ static void judge(const struct stress *stress, unsigned rounds)
            (unsigned long long)s.wakes_backstop);
     ck_assert_msg(!atomic_load(&failure), "%s", atomic_load(&failure));
     ck_assert_uint_eq(s.wakes_backstop, 0);
-    /* In slices nothing can be lost, and nothing would have been tested. */
+    ck_assert_uint_eq(s.rung, stress->rung);
     ck_assert_uint_eq(s.rung_changes, 0);
     ck_assert_uint_gt(s.wake_syscalls, 0);
     ck_assert_uint_gt(s.forced_exits, 0);

@@ -54,11 +54,12 @@ static inline uint32_t word_look(idle_word *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* About to sleep. What it returns is the first look, at the same instant. */
+/* About to sleep. What it returns is the first look, at the same instant.
+ * Release: who sees PARKED sees what to wake. */
 static inline uint32_t word_park(idle_word *word)
 {
     return WORD_PARKED |
-           atomic_fetch_or_explicit(word, WORD_PARKED, memory_order_acquire);
+           atomic_fetch_or_explicit(word, WORD_PARKED, memory_order_acq_rel);
 }
 
 /* Awake again, whatever the cause; the bits stay. */

@@ -174,9 +174,14 @@ struct lull_vm {
     struct {
         pthread_t thread;
         bool started; /* loop */
+        pthread_t racer;
+        bool racing; /* loop: there is that thread */
         _Atomic bool stop;
+        uint64_t end_ns;                /* when the faults are over */
         uint64_t random[LULL_CPUS_MAX]; /* each vCPU's own */
-        _Atomic uint64_t wfis, strays, cancels, signals;
+        /* When a running guest's timer fires; by the vCPU's thread. */
+        _Atomic uint64_t fires_ns[LULL_CPUS_MAX];
+        _Atomic uint64_t wfis, strays, cancels, signals, races, stops, freezes;
     } fault;
     struct vm_end end;
 };

@@ -113,6 +113,18 @@ static json_t *idle_states_json(const struct idle_stats *stats)
     return states;
 }
 
+/* How often each way to sleep was gone over to. */
+static json_t *rungs_json(const struct idle_stats *stats)
+{
+    json_t *rungs = json_object();
+    unsigned i;
+
+    for (i = 0; i < IDLE_RUNGS; i++)
+        set_count(rungs, idle_rung_name((enum idle_rung)i),
+                  stats->rung_entries[i]);
+    return rungs;
+}
+
 static json_t *wakes_json(const struct idle_stats *stats)
 {
     json_t *wakes = json_object();
@@ -155,10 +167,15 @@ static json_t *idle_json(const struct idle_vcpu *idle)
     json_object_set_new(json, "margin_ns", histogram_json(stats.margin_ns));
     set_count(json, "storms", stats.storms);
     set_count(json, "sliced", stats.sliced);
+    json_object_set_new(
+        json, "rung", json_string(idle_rung_name((enum idle_rung)stats.rung)));
     set_count(json, "rung_changes", stats.rung_changes);
     set_count(json, "cpu_ns", stats.cpu_ns);
+    json_object_set_new(json, "rung_entries", rungs_json(&stats));
+    set_count(json, "oversleeps", stats.oversleeps);
     set_count(json, "faults_early", stats.faults_early);
     set_count(json, "faults_late", stats.faults_late);
+    set_count(json, "faults_refused", stats.faults_refused);
     return json;
 }
 
@@ -269,6 +286,9 @@ static json_t *faults_json(struct lull_vm *vm)
     set_count(faults, "stray", counted(&vm->fault.strays));
     set_count(faults, "cancel", counted(&vm->fault.cancels));
     set_count(faults, "eintr", counted(&vm->fault.signals));
+    set_count(faults, "race", counted(&vm->fault.races));
+    set_count(faults, "stop", counted(&vm->fault.stops));
+    set_count(faults, "freeze", counted(&vm->fault.freezes));
     return faults;
 }
 

@@ -318,6 +318,8 @@ static void vcpu_loop(struct vcpu *vcpu)
             continue;
         if (gic_pending(gic, vcpu->index))
             vcpu_raise_line(vcpu);
+        if (LULL_UNLIKELY(fault_races(vcpu->vm)))
+            fault_timer(vcpu->vm, vcpu->index, vcpu_deadline(vcpu));
         status = hv_vcpu_run(vcpu->hv);
         idle_leave(vcpu->idle);
         must(vcpu, status, "to run the guest");

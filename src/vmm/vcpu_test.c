@@ -166,6 +166,15 @@ bool fault_wfi(struct lull_vm *machine, unsigned cpu)
     return false;
 }
 
+bool fault_races(const struct lull_vm *machine)
+{
+    return false;
+}
+
+void fault_timer(struct lull_vm *machine, unsigned cpu, uint64_t fires_ns)
+{
+}
+
 unsigned gic_lines(const struct gic *gic, unsigned cpu)
 {
     bool irq_line = atomic_load(&irq.spi) ||

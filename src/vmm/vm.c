@@ -515,6 +515,9 @@ static bool vm_vcpus_new(struct lull_vm *vm, struct why *why)
             .backstop_ns = BACKSTOP_NS,
             .fault_early_percent = vm->config.faults.early_percent,
             .fault_late_ns = vm->config.faults.late_us * 1000ULL,
+            .fault_refused_rungs = vm->config.faults.refused_rungs,
+            .fault_for_ns = vm->config.faults.seconds * 1000000000ULL,
+            .rung_retry_ns = vm->config.faults.retry_ms * 1000000ULL,
         };
 
         vm->vcpu[i].idle = idle_vcpu_new(&config);
@@ -685,6 +688,7 @@ enum lull_vm_end lull_vm_run(struct lull_vm *vm)
     unsigned i;
 
     vm->started_ns = idle_now_ns();
+    faults_init(vm);
     policy_chosen(vm);
     atomic_store(&vm->vtimer_offset, mach_absolute_time());
     for (i = 0; i < vm->config.cpus; i++) {

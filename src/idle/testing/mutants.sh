@@ -75,7 +75,8 @@ run() {
         cd "$work/src"
         # shellcheck disable=SC2086,SC2046
         $CC -std=gnu11 -D_GNU_SOURCE -DIDLE_TEST -O2 -g $2 -w -Iinclude -I. \
-            stress_test.c idle.c governor.c policy*.c rung.c park_linux.c \
+            stress_test.c idle.c trace.c governor.c policy*.c rung.c \
+            park_condvar.c park_linux.c \
             $(pkg-config --cflags --libs check) -lpthread -o stress
     )
     "$work/src/stress" >"$work/log" 2>&1

@@ -102,9 +102,15 @@ struct idle_config {
     /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits
      * for it: a shorter one only makes an idle VM wake for nothing. */
     uint64_t backstop_ns;
-    /* Tests: sleeps that return at once, and how late the others return. */
+    /* Tests: sleeps that return at once, how late the others return, and how
+     * many rungs of the ladder, from the top, refuse to sleep at all; for how
+     * long since idle_vcpu_new (0: for ever). */
     uint32_t fault_early_percent;
     uint64_t fault_late_ns;
+    uint32_t fault_refused_rungs;
+    uint64_t fault_for_ns;
+    /* How soon a sleep that was given up is tried again; 0 means a minute. */
+    uint64_t rung_retry_ns;
 };
 
 /* NULL and errno set on failure (ENOMEM, EMFILE; EINVAL for no force_exit or
@@ -162,6 +168,19 @@ enum idle_state {
     IDLE_STATES
 };
 
+/* How a vCPU sleeps: the best way, and what is fallen back to when that turns
+ * out not to work (docs/idle.md, the ladder). */
+enum idle_rung {
+    IDLE_RUNG_WORD, /* on the parking word: futex, kqueue */
+    IDLE_RUNG_CONDVAR,
+    IDLE_RUNG_ALARM,
+    IDLE_RUNG_SLICES,
+    IDLE_RUNG_YIELD,
+    IDLE_RUNGS
+};
+/* "word", "condvar", "alarm", "slices", "yield". */
+const char *idle_rung_name(enum idle_rung rung);
+
 enum { IDLE_HIST_BUCKETS = 40 };
 
 /* A copy of the counters: each is exact, together they are a moment's blur. */
@@ -181,10 +200,13 @@ struct idle_stats {
     uint64_t margin_ns[IDLE_HIST_BUCKETS]; /* learned, by log2 horizon */
     uint64_t wakes_resume, wakes_timer_changed;
     uint64_t storms;       /* times the guest's wakes had to be spaced out */
-    uint64_t sliced;       /* 1 while on the fallback that sleeps in slices */
-    uint64_t rung_changes; /* to the fallback and back */
+    uint64_t sliced;       /* 1 while on a fallback that hears no kick */
+    uint64_t rung;         /* enum idle_rung */
+    uint64_t rung_changes; /* to fallbacks and back */
+    uint64_t rung_entries[IDLE_RUNGS]; /* the same by rung */
+    uint64_t oversleeps; /* 32 sleeps in a row, most more than 5 ms late */
     uint64_t cpu_ns;       /* CPU time of the attached thread */
-    uint64_t faults_early, faults_late; /* made on request */
+    uint64_t faults_early, faults_late, faults_refused; /* made on request */
 };
 void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out);
 

@@ -81,6 +81,18 @@ int pthread_set_qos_class_self_np(qos_class_t qos, int relative)
     return 0;
 }
 
+int pthread_cond_timedwait_relative_np(pthread_cond_t *cond,
+                                       pthread_mutex_t *lock,
+                                       const struct timespec *left)
+{
+    uint64_t ns = monotonic_ns() + (uint64_t)left->tv_sec * 1000000000 +
+                  (uint64_t)left->tv_nsec;
+    const struct timespec until = {.tv_sec = (time_t)(ns / 1000000000),
+                                   .tv_nsec = (long)(ns % 1000000000)};
+
+    return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
+}
+
 uint32_t pthread_mach_thread_np(pthread_t thread)
 {
     return 1;
