@@ -50,5 +50,7 @@ int cmd_resume(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_idle(int argc, char **argv);
 int cmd_guest(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ struct client {
     char name[80];
     char *in; /* what was received and not used yet */
     size_t in_len, in_room;
+    int passed_fd; /* received and not taken yet; -1: none */
 };
 
 static bool failed(char *err, size_t err_bytes, const struct client *client,
@@ -38,6 +40,32 @@ static bool failed(char *err, size_t err_bytes, const struct client *client,
 
 /* ---- messages
  * ------------------------------------------------------------------ */
+
+/* A recv, and with it the descriptor that may come along. */
+static ssize_t receive_some(struct client *client)
+{
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {client->in + client->in_len,
+                         client->in_room - client->in_len};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    ssize_t n = recvmsg(client->fd, &message, 0);
+
+    if (n > 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
+        control.header.cmsg_level == SOL_SOCKET &&
+        control.header.cmsg_type == SCM_RIGHTS) {
+        if (client->passed_fd >= 0)
+            close(client->passed_fd);
+        memcpy(&client->passed_fd, CMSG_DATA(&control.header), sizeof(int));
+        fcntl(client->passed_fd, F_SETFD, FD_CLOEXEC);
+    }
+    return n;
+}
 
 static bool receive_more(struct client *client, char *err, size_t err_bytes)
 {
@@ -53,8 +81,7 @@ static bool receive_more(struct client *client, char *err, size_t err_bytes)
         client->in_room = room;
     }
     do
-        n = recv(client->fd, client->in + client->in_len,
-                 client->in_room - client->in_len, 0);
+        n = receive_some(client);
     while (n < 0 && errno == EINTR);
     if (n == 0)
         return failed(err, err_bytes, client, "the VM has ended");
@@ -194,6 +221,7 @@ static struct client *client_on(int fd, const char *name, char *err,
         }
         return NULL;
     }
+    client->passed_fd = -1;
     snprintf(client->name, sizeof(client->name), "%s", name);
     client->fd = fd;
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
@@ -235,8 +263,18 @@ struct client *client_open_path(const char *path, char *err, size_t err_bytes)
     return client_on(connect_path(path, err, err_bytes), path, err, err_bytes);
 }
 
+int client_take_fd(struct client *client)
+{
+    int fd = client->passed_fd;
+
+    client->passed_fd = -1;
+    return fd;
+}
+
 void client_close(struct client *client)
 {
+    if (client->passed_fd >= 0)
+        close(client->passed_fd);
     close(client->fd);
     free(client->in);
     free(client);

@@ -28,6 +28,10 @@ json_t *client_ask(struct client *client, const char *command, char *err,
 json_t *client_ask_with(struct client *client, const char *command,
                         json_t *arguments, char *err, size_t err_bytes);
 
+/* The descriptor that came with an answer, the caller's from now on; -1: none
+ * did. */
+int client_take_fd(struct client *client);
+
 /* Wait until the VM closes the connection; false after `seconds`. */
 bool client_wait_closed(struct client *client, double seconds);
 

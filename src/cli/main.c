@@ -20,6 +20,8 @@ static const struct command {
     {"idle", cmd_idle, "change what a VM does while its guest waits"},
     {"stop", cmd_stop, "end a VM"},
     {"bench", cmd_bench, "measure what this host can do"},
+    {"trace", cmd_trace, "record and read what a VM does while idle"},
+    {"replay", cmd_replay, "run a recording under other idle policies"},
     {"guest", cmd_guest, "fetch and list guests to run"},
 };
 

@@ -130,17 +130,18 @@ struct idle_trace_vcpu *trace_vcpu(struct idle_trace *trace, unsigned vcpu)
 }
 
 /* Indices only count up, so a record that is still being written when a
- * recording ends is an ordinary one of the next. */
+ * recording ends is an ordinary one of the next. The memory may have been
+ * zeroed since: head is published anew. */
 void idle_trace_clear(struct idle_trace *trace)
 {
     for (unsigned i = 0; i < trace->vcpus; i++) {
         struct idle_trace_vcpu *t = &trace->vcpu[i];
         struct own_ring *own = &t->rings->own;
         struct kick_ring *kicks = &t->rings->kicks;
+        uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed);
 
-        atomic_store_explicit(
-            &own->tail, atomic_load_explicit(&t->head, memory_order_relaxed),
-            memory_order_release);
+        atomic_store_explicit(&own->head, head, memory_order_relaxed);
+        atomic_store_explicit(&own->tail, head, memory_order_release);
         atomic_store_explicit(
             &kicks->tail,
             atomic_load_explicit(&t->reserved, memory_order_relaxed),

@@ -22,6 +22,7 @@
 #include "lull/control.h"
 #include "machine.h"
 #include "qmp.h"
+#include "recording.h"
 
 enum {
     INPUT_MAX = 64 << 10,
@@ -34,8 +35,8 @@ struct client {
     struct client *next;
     struct lull_watch *watch;
     int fd;
-    bool negotiated; /* qmp_capabilities was said */
-    bool dead;       /* to be freed when nobody is in it */
+    struct qmp_session session;
+    bool dead; /* to be freed when nobody is in it */
     char *in;
     size_t in_len;
     char *out;
@@ -54,14 +55,43 @@ struct control {
 /* ---- output
  * ------------------------------------------------------------------ */
 
+/* A send, and with its first byte the descriptor that is to be passed on: at
+ * the latest with the answer that it belongs to. */
+static ssize_t client_write(struct client *client, char *bytes, size_t len)
+{
+    int *fd = &client->session.pass_fd;
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {bytes, len};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    ssize_t n;
+
+    if (*fd >= 0) {
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), fd, sizeof(int));
+        message.msg_control = control.room;
+        message.msg_controllen = sizeof(control.room);
+    }
+    n = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+    if (n > 0 && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return n;
+}
+
 /* Write what the client takes now; false when it is gone. */
 static bool client_flush(struct client *client)
 {
     size_t done = 0;
 
     while (done < client->out_len) {
-        ssize_t n = send(client->fd, client->out + done, client->out_len - done,
-                         MSG_NOSIGNAL);
+        ssize_t n =
+            client_write(client, client->out + done, client->out_len - done);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -124,7 +154,7 @@ void control_event(struct control *control, const char *event, json_t *data)
         return;
     }
     for (client = control->clients; client != NULL; client = client->next)
-        if (client->negotiated)
+        if (client->session.negotiated)
             client_send(client, qmp_event(event, data));
     json_decref(data);
 }
@@ -170,8 +200,8 @@ static bool client_message(struct client *client)
     if (message != NULL) {
         client->in_len -= (size_t)error.position;
         memmove(client->in, client->in + error.position, client->in_len);
-        client_send(client, qmp_answer(client->control->vm, &client->negotiated,
-                                       message));
+        client_send(client,
+                    qmp_answer(client->control->vm, &client->session, message));
         json_decref(message);
         return true;
     }
@@ -206,6 +236,9 @@ static void client_read(struct client *client)
 
 static void client_free(struct client *client)
 {
+    recording_gone(client->control->vm, &client->session);
+    if (client->session.pass_fd >= 0)
+        close(client->session.pass_fd);
     lull_watch_free(client->watch);
     close(client->fd);
     free(client->in);
@@ -262,6 +295,7 @@ static bool client_new(struct control *control, int fd)
         return false;
     client->control = control;
     client->fd = fd;
+    client->session.pass_fd = -1;
     client->in = malloc(INPUT_MAX);
     if (client->in != NULL)
         client->watch = lull_loop_watch(control->vm->loop, fd, LULL_LOOP_READ,

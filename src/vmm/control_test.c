@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +19,7 @@
 #include "lull/control.h"
 #include "machine.h"
 #include "test_main.h"
+#include "recording.h"
 
 /* ---- the fake VM
  * ---------------------------------------------------------------- */
@@ -83,6 +85,10 @@ static void *run_loop(void *opaque)
     return NULL;
 }
 
+static void no_guest(void *opaque)
+{
+}
+
 static void setup(void)
 {
     memset(&vm, 0, sizeof(vm));
@@ -95,6 +101,10 @@ static void setup(void)
     ck_assert(lull_control_path("test", path, sizeof(path)));
     vm.config.name = "test";
     vm.config.cpus = 2;
+    vm.config.idle = (struct idle_policy){.name = "halt"};
+    for (unsigned i = 0; i < 2; i++)
+        vm.vcpu[i].idle =
+            idle_vcpu_new(&(struct idle_config){.force_exit = no_guest});
     vm.loop = lull_loop_new();
     vm.control = control_new(&vm, &why);
     ck_assert_msg(vm.control != NULL, "%s", why.text);
@@ -108,6 +118,9 @@ static void teardown(void)
     if (vm.control != NULL)
         control_free(vm.control);
     lull_loop_free(vm.loop);
+    for (unsigned i = 0; i < 2; i++)
+        idle_vcpu_free(vm.vcpu[i].idle);
+    recording_free(&vm);
     unlink(path);
     rmdir(directory);
     rmdir(runtime);
@@ -558,6 +571,93 @@ START_TEST(paths_that_do_not_fit)
 }
 END_TEST
 
+/* The next answer and the descriptor that came with it, or -1. */
+static int hears_memory(struct session *s, size_t *bytes)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {s->in, sizeof(s->in)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    ssize_t n = recvmsg(s->fd, &message, 0);
+    json_t *answer;
+    int fd = -1;
+
+    ck_assert_int_gt(n, 0);
+    s->len = (size_t)n;
+    answer = json_object_get(hear(s), "return");
+    ck_assert(json_is_true(json_object_get(answer, "recording")));
+    ck_assert_str_eq(json_string_value(json_object_get(answer, "policy")),
+                     "halt");
+    *bytes = (size_t)json_integer_value(json_object_get(answer, "bytes"));
+    if (message.msg_controllen != 0)
+        memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
+    return fd;
+}
+
+#define TRACE(action)                                                          \
+    "{\"execute\":\"x-lull-trace\",\"arguments\":{\"action\":\"" action "\"}}"
+
+START_TEST(a_trace_is_one_clients_at_a_time)
+{
+    struct idle_trace_record record;
+    struct session one, two;
+    size_t bytes;
+    void *rings;
+    int fd;
+
+    negotiates(&one);
+    negotiates(&two);
+    say(&one, "{\"execute\":\"x-lull-trace\"}");
+    hears_error(&one, "GenericError", "start, stop or status");
+    say(&one, TRACE("stop"));
+    hears_error(&one, "GenericError", "not you");
+    say(&one, TRACE("start"));
+    fd = hears_memory(&one, &bytes);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_uint_eq(bytes, idle_trace_bytes(2));
+    ck_assert_int_ne(ftruncate(fd, 4096), 0);
+    rings = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(rings, MAP_FAILED);
+    idle_pending(vm.vcpu[1].idle);
+    ck_assert_int_eq(idle_trace_take(rings, 1, IDLE_TRACE_OWN, &record, 1), 1);
+    ck_assert_uint_eq(record.kind, IDLE_TRACE_PASS);
+
+    say(&two, TRACE("start"));
+    hears_error(&two, "GenericError", "already");
+    say(&two, TRACE("stop"));
+    hears_error(&two, "GenericError", "not you");
+    close(one.fd);
+    close(fd);
+    /* Whoever hangs up gives it back; the VM has noticed when it lets us. */
+    for (json_t *answer = NULL; answer == NULL;) {
+        json_t *message;
+
+        say(&two, TRACE("status"));
+        message = hear(&two);
+        answer = json_object_get(message, "return");
+        ck_assert_ptr_nonnull(answer);
+        if (json_is_true(json_object_get(answer, "recording")))
+            answer = NULL;
+        json_decref(message);
+    }
+    idle_pending(vm.vcpu[1].idle);
+    ck_assert_int_eq(idle_trace_take(rings, 1, IDLE_TRACE_OWN, &record, 1), 0);
+    say(&two, TRACE("start"));
+    fd = hears_memory(&two, &bytes);
+    ck_assert_int_ge(fd, 0);
+    idle_pending(vm.vcpu[1].idle);
+    ck_assert_int_eq(idle_trace_take(rings, 1, IDLE_TRACE_OWN, &record, 1), 1);
+    munmap(rings, bytes);
+    close(fd);
+    close(two.fd);
+}
+END_TEST
+
 START_TEST(nobody_there_is_said)
 {
     char err[256];
@@ -587,6 +687,7 @@ int main(void)
         a_stale_socket_is_replaced,
         a_directory_open_to_others_is_refused,
         paths_that_do_not_fit,
+        a_trace_is_one_clients_at_a_time,
         nobody_there_is_said,
     };
 

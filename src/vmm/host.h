@@ -25,5 +25,10 @@ uint64_t host_resident_bytes(void);
 
 /* Path of the program that runs, "" when the host does not tell. */
 void host_program(char *out, size_t out_bytes);
+/* Memory without a name to share with another process, all zero: a descriptor,
+ * or -1 and errno. Whoever has it cannot change its size. */
+int host_shared_memory(size_t bytes);
+/* What is in it is not needed any more: zero again, where the host can. */
+void host_forget_memory(int fd, size_t bytes);
 
 #endif

@@ -5,8 +5,12 @@
 #include "host.h"
 
 #include <mach-o/dyld.h>
+#include <fcntl.h>
 #include <mach/mach.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 void host_thread_name(const char *what, unsigned index)
 {
@@ -63,4 +67,26 @@ void host_program(char *out, size_t out_bytes)
 
     if (_NSGetExecutablePath(out, &size) != 0)
         out[0] = '\0';
+}
+
+/* The name exists for the moment between two calls. The size of such an object
+ * can be set once. */
+int host_shared_memory(size_t bytes)
+{
+    char name[32];
+    int fd;
+
+    snprintf(name, sizeof(name), "/lull-%08x-%08x", arc4random(), arc4random());
+    fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return -1;
+    shm_unlink(name);
+    if (ftruncate(fd, (off_t)bytes) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+void host_forget_memory(int fd, size_t bytes)
+{
 }

@@ -3,9 +3,11 @@
  */
 #include "host.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,4 +71,25 @@ void host_program(char *out, size_t out_bytes)
     ssize_t len = readlink("/proc/self/exe", out, out_bytes - 1);
 
     out[len < 0 ? 0 : len] = '\0';
+}
+
+int host_shared_memory(size_t bytes)
+{
+    int fd = memfd_create("lull-trace", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, (off_t)bytes) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+void host_forget_memory(int fd, size_t bytes)
+{
+    /* On failure the memory stays used until the VM ends; nothing is wrong. */
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  (off_t)bytes) != 0)
+        return;
 }

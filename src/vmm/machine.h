@@ -22,6 +22,7 @@
 #include "lull/chardev.h"
 #include "lull/console.h"
 #include "lull/idle.h"
+#include "lull/idle_trace.h"
 #include "lull/loop.h"
 #include "lull/pl011.h"
 #include "lull/pl031.h"
@@ -183,6 +184,13 @@ struct lull_vm {
         _Atomic uint64_t fires_ns[LULL_CPUS_MAX];
         _Atomic uint64_t wfis, strays, cancels, signals, races, stops, freezes;
     } fault;
+    struct {
+        struct idle_trace *rings; /* NULL until somebody records */
+        void *memory;
+        int fd;
+        bool recording;
+        const void *who; /* has the memory; NULL: nobody */
+    } trace;             /* loop */
     struct vm_end end;
 };
 

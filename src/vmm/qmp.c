@@ -14,10 +14,12 @@
 
 #include "control_server.h"
 #include "machine.h"
+#include "recording.h"
 
 struct refusal {
     const char *class;
     char text[256];
+    struct qmp_session *session; /* whose command it is */
 };
 
 static json_t *version(void)
@@ -183,6 +185,28 @@ static json_t *do_idle(struct lull_vm *vm, const json_t *arguments,
     return json_pack("{s:s}", "policy", canonical);
 }
 
+/* {"action": "start" | "stop" | "status"}. A start's answer has the memory of
+ * the rings with it; see docs/trace.md. */
+static json_t *do_trace(struct lull_vm *vm, const json_t *arguments,
+                        struct refusal *refusal)
+{
+    const char *action =
+        json_string_value(json_object_get(arguments, "action"));
+    struct qmp_session *session = refusal->session;
+    struct why why = {"Parameter 'action' is start, stop or status"};
+    json_t *result = NULL;
+
+    if (action != NULL && strcmp(action, "start") == 0 && session->pass_fd < 0)
+        result = recording_start(vm, session, &session->pass_fd, &why);
+    else if (action != NULL && strcmp(action, "stop") == 0)
+        result = recording_stop(vm, session, &why);
+    else if (action != NULL && strcmp(action, "status") == 0)
+        result = recording_status(vm);
+    refusal->class = "GenericError";
+    snprintf(refusal->text, sizeof(refusal->text), "%.255s", why.text);
+    return result;
+}
+
 static json_t *do_query_commands(struct lull_vm *vm, const json_t *arguments,
                                  struct refusal *refusal);
 
@@ -205,6 +229,7 @@ static const struct command {
     {"quit", do_quit, NULL},
     {"x-lull-stats", do_stats, NULL},
     {"x-lull-idle", do_idle, "policy"},
+    {"x-lull-trace", do_trace, "action"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -234,10 +259,11 @@ static const struct command *command_named(const char *name)
     return NULL;
 }
 
-static json_t *run(struct lull_vm *vm, const struct command *command,
-                   const json_t *arguments, const json_t *id)
+static json_t *run(struct lull_vm *vm, struct qmp_session *session,
+                   const struct command *command, const json_t *arguments,
+                   const json_t *id)
 {
-    struct refusal refusal = {0};
+    struct refusal refusal = {.session = session};
     json_t *result = command->run(vm, arguments, &refusal);
 
     if (result == NULL)
@@ -260,7 +286,8 @@ static const char *unknown_argument(const struct command *command,
     return NULL;
 }
 
-json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message)
+json_t *qmp_answer(struct lull_vm *vm, struct qmp_session *session,
+                   const json_t *message)
 {
     const json_t *id = json_object_get(message, "id");
     const json_t *arguments = json_object_get(message, "arguments");
@@ -272,7 +299,8 @@ json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message)
         return qmp_error(id, "GenericError",
                          "a command is an object with a string \"execute\"");
     command = command_named(name);
-    if (!*negotiated && (command == NULL || command->run != do_capabilities))
+    if (!session->negotiated &&
+        (command == NULL || command->run != do_capabilities))
         return qmp_error(id, "CommandNotFound",
                          "Expecting capabilities negotiation with "
                          "'qmp_capabilities'");
@@ -285,6 +313,6 @@ json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message)
     if (unknown != NULL)
         return qmp_error(id, "GenericError", "Parameter '%.100s' is unexpected",
                          unknown);
-    *negotiated = true;
-    return run(vm, command, arguments, id);
+    session->negotiated = true;
+    return run(vm, session, command, arguments, id);
 }

@@ -13,9 +13,15 @@ struct lull_vm;
 /* What a client is told first. The caller frees the result, as of all here. */
 json_t *qmp_greeting(void);
 
-/* The answer to one message; sets *negotiated when it is qmp_capabilities,
- * without which nothing else is allowed. */
-json_t *qmp_answer(struct lull_vm *vm, bool *negotiated, const json_t *message);
+/* One client's connection. */
+struct qmp_session {
+    bool negotiated; /* qmp_capabilities was said; before, nothing is allowed */
+    int pass_fd;     /* to go with the answer, and be closed then; -1: none */
+};
+
+/* The answer to one message. */
+json_t *qmp_answer(struct lull_vm *vm, struct qmp_session *session,
+                   const json_t *message);
 
 /* An error for the command with this id (or NULL). */
 __attribute__((format(printf, 3, 4))) json_t *

@@ -350,6 +350,7 @@ static void *vcpu_thread(void *opaque)
 
     host_thread_name("vcpu", vcpu->index);
     atomic_store(&vcpu->thread_id, host_thread_id());
+    idle_trace_thread(vcpu->index);
     idle_vcpu_attach(vcpu->idle);
     vcpu_loop(vcpu);
     vcpu_power_off(vcpu);

@@ -29,6 +29,7 @@
 #include "lull/bits.h"
 #include "panic.h"
 #include "slots.h"
+#include "recording.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -689,6 +690,7 @@ enum lull_vm_end lull_vm_run(struct lull_vm *vm)
 
     vm->started_ns = idle_now_ns();
     faults_init(vm);
+    idle_trace_thread(IDLE_TRACE_WHO_LOOP);
     policy_chosen(vm);
     atomic_store(&vm->vtimer_offset, mach_absolute_time());
     for (i = 0; i < vm->config.cpus; i++) {
@@ -746,6 +748,7 @@ void lull_vm_free(struct lull_vm *vm)
     for (i = 0; i < vm->config.cpus; i++)
         if (vm->vcpu[i].idle != NULL)
             idle_vcpu_free(vm->vcpu[i].idle);
+    recording_free(vm);
     if (vm->news_watch != NULL)
         lull_watch_free(vm->news_watch);
     if (vm->loop != NULL)

@@ -10,7 +10,12 @@
  */
 #include <stdint.h>
 
-enum { VCPUS = 4, SGI = 1, TIMER = 27, UART = 33, TICKS_PER_SECOND = 2 };
+/* More of them for a guest that is to be woken often. */
+#ifndef TICKS
+#define TICKS 2
+#endif
+
+enum { VCPUS = 4, SGI = 1, TIMER = 27, UART = 33, TICKS_PER_SECOND = TICKS };
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 #define REG64(address) (*(volatile uint64_t *)(uintptr_t)(address))

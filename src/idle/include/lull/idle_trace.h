@@ -43,7 +43,10 @@ enum idle_trace_kind {
     /* The rest is written by who records, not by the rings' producers. */
     IDLE_TRACE_CPU = 7,  /* value: CPU time of the vCPU's thread so far, ns */
     IDLE_TRACE_LOST = 8, /* value: records dropped; detail: 1 for kicks */
-    IDLE_TRACE_END = 9,  /* value: records before it | CRC-32 << 32 */
+    /* What the vCPU had learned when the recording began. value: the margin,
+     * ns; detail: for which power of two of the time to the deadline. */
+    IDLE_TRACE_MARGIN = 9,
+    IDLE_TRACE_END = 10, /* value: records before it | CRC-32 << 32 */
 };
 
 /* Where a kick found the vCPU. */
