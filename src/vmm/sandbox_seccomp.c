@@ -121,6 +121,7 @@ static const char *const allowed[] = {
     /* memory; without PROT_EXEC, below */
     "brk",
     "madvise",
+    "memfd_create", /* the rings of a trace */
     "mincore",
     "mremap",
     "munmap",
