@@ -27,11 +27,12 @@ enum {
     ORACLE_STUB = 0x20010000, /* the reference's, around the program */
 
     ORACLE_STATE = 0x30000000, /* struct oracle_case while it runs */
-    ORACLE_DATA = 0x10000000,  /* three pages */
+    ORACLE_DATA = 0x10000000,  /* three pages, and nothing behind them */
     ORACLE_DATA_BYTES = 12288,
     ORACLE_WINDOW = 0x10000800, /* what a program may touch: the middle of */
     ORACLE_WINDOW_BYTES = 4096, /* the first two, with their border */
     ORACLE_BORDER = 0x10001000,
+    ORACLE_TAIL_BYTES = 64, /* of the third page, at its end: ones before */
 
     ORACLE_TPIDR = 0x1234567, /* TPIDR_EL0 at the start */
 };

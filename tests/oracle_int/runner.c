@@ -101,6 +101,8 @@ static void run_case(struct oracle_case *c)
     put_branch(exits[1], in_stub(exit_next));
     __builtin___clear_cache((char *)ORACLE_SLOT, (char *)end_pc + 8);
     memcpy((void *)ORACLE_WINDOW, c->data, ORACLE_WINDOW_BYTES);
+    memset((char *)ORACLE_DATA + ORACLE_DATA_BYTES - ORACLE_TAIL_BYTES, 0xff,
+           ORACLE_TAIL_BYTES);
     fault = ORACLE_ENDED;
     enter();
     state->fault = fault;

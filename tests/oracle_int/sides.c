@@ -28,7 +28,7 @@ void here_set_up(void)
 {
     uint64_t sctlr;
 
-    el0_set_up(ORACLE_DATA_BYTES + 4096);
+    el0_set_up(ORACLE_DATA_BYTES);
     HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1, &sctlr));
     /* as Linux has it: DC ZVA, CTR and cache maintenance at EL0 */
     HV(hv_vcpu_set_sys_reg(vcpu, HV_SYS_REG_SCTLR_EL1,
@@ -61,7 +61,6 @@ static void load_state(const struct oracle_case *c)
 static void save_state(struct oracle_case *c)
 {
     hv_simd_fp_uchar16_t q;
-    uint64_t value;
 
     for (unsigned i = 0; i < 31; i++)
         HV(hv_vcpu_get_reg(vcpu, HV_REG_X0 + i, &c->x[i]));
@@ -70,8 +69,7 @@ static void save_state(struct oracle_case *c)
         memcpy(c->v[i], &q, 16);
     }
     HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SP_EL0, &c->sp));
-    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SPSR_EL1, &value));
-    c->nzcv = value & 0xf0000000;
+    c->nzcv &= 0xf0000000;
     HV(hv_vcpu_get_reg(vcpu, HV_REG_FPCR, &c->fpcr));
     HV(hv_vcpu_get_reg(vcpu, HV_REG_FPSR, &c->fpsr));
     memcpy(c->data, data + (ORACLE_WINDOW - ORACLE_DATA), ORACLE_WINDOW_BYTES);
@@ -85,8 +83,10 @@ static void save_stop(struct oracle_case *c)
         /* no memory there: the VMM's to answer, a fault to the program */
         c->fault = ORACLE_ABORT;
         HV(hv_vcpu_get_reg(vcpu, HV_REG_PC, &c->pc));
+        HV(hv_vcpu_get_reg(vcpu, HV_REG_CPSR, &c->nzcv));
         return;
     }
+    HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_SPSR_EL1, &c->nzcv));
     HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_ESR_EL1, &esr));
     HV(hv_vcpu_get_sys_reg(vcpu, HV_SYS_REG_ELR_EL1, &c->pc));
     switch (esr >> 26) {
@@ -109,6 +109,8 @@ static void save_stop(struct oracle_case *c)
 void here_run(struct oracle_case *c)
 {
     memcpy(data + (ORACLE_WINDOW - ORACLE_DATA), c->data, ORACLE_WINDOW_BYTES);
+    memset(data + ORACLE_DATA_BYTES - ORACLE_TAIL_BYTES, 0xff,
+           ORACLE_TAIL_BYTES);
     for (unsigned i = 0; i < c->words; i++) {
         uint32_t word = c->word[i];
 
