@@ -307,6 +307,66 @@ START_TEST(park_wakes_a_margin_early_and_spins_the_rest)
 }
 END_TEST
 
+/* A rest of the margin and a sleep's cost is spun for; one more is slept. After
+ * a sleep the line is at three sleeps' cost, if that is more. */
+START_TEST(park_spins_when_a_sleep_would_not_pay)
+{
+    uint64_t margin, line = 60 * US;
+    struct gov_step step;
+
+    use("park");
+    margin = gov_margin(&gov, 40 * US);
+    ck_assert_uint_eq(margin, host.guess_ns + 32768 / host.guess_divisor);
+    step = select_at(now_ns + margin + host.park_cost_ns);
+    ck_assert_int_eq(step.act, GOV_SPIN);
+    ck_assert_uint_eq(step.until_ns, now_ns + margin + host.park_cost_ns);
+    step = select_at(now_ns + margin + host.park_cost_ns + 1);
+    ck_assert_int_eq(step.act, GOV_PARK);
+    ck_assert_uint_eq(step.until_ns, now_ns + host.park_cost_ns + 1);
+
+    select_at(now_ns + 10 * MS);
+    step = (struct gov_step){GOV_PARK, now_ns + 10 * MS};
+    gov_reflect(&gov, &step, now_ns, now_ns, GOV_KICK);
+    ck_assert_int_eq(gov_select(&gov, now_ns, now_ns + line).act, GOV_SPIN);
+    ck_assert_int_eq(gov_select(&gov, now_ns, now_ns + line + 1).act, GOV_PARK);
+}
+END_TEST
+
+/* What cannot be spun to the end is not begun. */
+START_TEST(park_spins_all_or_nothing)
+{
+    struct gov_step step;
+
+    use("park");
+    burn(GOV_BUDGET_CAP_NS - 15 * US);
+    gov.filled_ns = now_ns;
+    step = select_at(now_ns + 15 * US);
+    ck_assert_int_eq(step.act, GOV_SPIN);
+    step = select_at(now_ns + 15 * US + 1);
+    ck_assert_int_eq(step.act, GOV_PARK);
+    ck_assert_uint_eq(step.until_ns, now_ns + 15 * US + 1);
+    ck_assert_uint_eq(gov.denied, 1);
+}
+END_TEST
+
+/* 3 us a step at the 0.9 quantile, and an outlier from its first nanosecond. */
+START_TEST(margin_moves_by_these_steps)
+{
+    uint64_t margin;
+
+    use("park");
+    margin = gov_margin(&gov, 1 * MS);
+    gov_learn_margin(&gov, 1 * MS, margin + 1);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 2700);
+    gov_learn_margin(&gov, 1 * MS, margin + 2700);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 2400);
+    gov_learn_margin(&gov, 1 * MS, host.outlier_ns);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 5100);
+    gov_learn_margin(&gov, 1 * MS, host.outlier_ns + 1);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 5100);
+}
+END_TEST
+
 START_TEST(park_without_budget_is_plain)
 {
     struct gov_step step;
@@ -524,6 +584,50 @@ START_TEST(storm_spaces_timers_out)
 }
 END_TEST
 
+/* 5 ms on top of a quarter of the time: the wake that exceeds it, not the one
+ * before. And over when all of it is paid off. */
+START_TEST(storm_begins_and_ends_at_its_limit)
+{
+    struct gov_step step = {GOV_PARK, 0};
+    unsigned wakes = GOV_STORM_LIMIT_NS / 20000;
+
+    use("park,share=0");
+    for (unsigned i = 0; i < wakes; i++)
+        gov_reflect(&gov, &step, now_ns, now_ns, GOV_KICK);
+    ck_assert(!gov.storming);
+    gov_reflect(&gov, &step, now_ns, now_ns, GOV_KICK);
+    ck_assert(gov.storming);
+    ck_assert_uint_eq(gov.storms, 1);
+
+    now_ns += (wakes + 1) * 20 * US * GOV_STORM_SHARE_DIV - 4;
+    select_at(now_ns + 30 * US);
+    ck_assert(gov.storming);
+    now_ns += 4;
+    select_at(now_ns + 30 * US);
+    ck_assert(!gov.storming);
+}
+END_TEST
+
+/* Under a storm the quantum is counted from the period's beginning, nothing is
+ * polled for, and nothing spun. */
+START_TEST(storm_stops_polling_and_spinning)
+{
+    struct gov_step step = {GOV_PARK, 0};
+
+    use("park,poll");
+    for (unsigned i = 0; i < 1000; i++)
+        gov_reflect(&gov, &step, now_ns, now_ns, GOV_KICK);
+    many_kicks_after(15 * US);
+    ck_assert(gov.storming);
+    step = select_at(now_ns + GOV_STORM_QUANTUM_NS);
+    ck_assert_int_eq(step.act, GOV_PARK);
+    ck_assert_uint_eq(step.until_ns, now_ns + GOV_STORM_QUANTUM_NS);
+    step = gov_select(&gov, now_ns + 150 * US, now_ns + 160 * US);
+    ck_assert_int_eq(step.act, GOV_PARK);
+    ck_assert_uint_eq(step.until_ns, now_ns + GOV_STORM_QUANTUM_NS);
+}
+END_TEST
+
 START_TEST(storm_passes)
 {
     struct gov_step step = {GOV_PARK, 0};
@@ -604,8 +708,21 @@ static const struct {
     {"park,poll,poll=off", "park,share=2"},
     {"park,share=100", "park,share=100"},
     {"park,share=005", "park,share=5"},
+    {"park,share=0.0", "park,share=0"},
+    {"park,share=100.0", "park,share=100"},
     {"halt", "halt"},
+    {"haltpoll", "haltpoll"},
+    {"pselect", "pselect"},
     {"spin", "spin"},
+    {"nodeadline", "nodeadline"},
+    {"rate", "rate"},
+    {"score", "score"},
+    {"sleep", "sleep,us=100"},
+    {"sleep,us=1", "sleep,us=1"},
+    {"ladder", "ladder,us=100"},
+    {"ladder,us=1000000", "ladder,us=1000000"},
+    {"ladder,us=0050", "ladder,us=50"},
+    {"ladder,us=1,us=2", "ladder,us=2"},
 };
 
 START_TEST(parse_and_format)
@@ -620,6 +737,7 @@ START_TEST(parse_and_format)
     ck_assert(idle_policy_parse(out, &again, err, sizeof(err)));
     ck_assert_uint_eq(again.share_permille, policy.share_permille);
     ck_assert_int_eq(again.poll, policy.poll);
+    ck_assert_uint_eq(again.sleep_us, policy.sleep_us);
 }
 END_TEST
 
@@ -647,6 +765,32 @@ static const struct {
     {"park,poll=", {"poll", "on or off"}},
     {"halt,share=2", {"halt", "\"share\""}},
     {"spin,", {"spin", "no keys"}},
+    {"haltpoll,us=5", {"haltpoll", "no keys", "\"us\""}},
+    {"pselect,poll", {"pselect", "no keys"}},
+    {"nodeadline,x=1", {"nodeadline", "no keys"}},
+    {"rate,us=100", {"rate", "no keys"}},
+    {"score,us=100", {"score", "no keys"}},
+    {"sleep,share=2", {"sleep", "\"share\"", "us"}},
+    {"ladder,poll", {"ladder", "\"poll\"", "us"}},
+    {"ladder,us", {"\"\"", "microseconds from 1 to 1000000"}},
+    {"ladder,us=", {"\"\"", "microseconds from 1 to 1000000"}},
+    {"ladder,us=0", {"\"0\"", "microseconds from 1 to 1000000"}},
+    {"sleep,us=1000001", {"\"1000001\"", "microseconds from 1 to 1000000"}},
+    {"sleep,us=-1", {"\"-1\"", "microseconds"}},
+    {"sleep,us=+1", {"\"+1\"", "microseconds"}},
+    {"sleep,us=1.5", {"\"1.5\"", "microseconds"}},
+    {"sleep,us= 5", {"\" 5\"", "microseconds"}},
+    {"sleep,us=5us", {"\"5us\"", "microseconds"}},
+    {"sleep,us=0x10", {"\"0x10\"", "microseconds"}},
+    {"sleep,us=99999999999999999999", {"microseconds"}},
+    {"park,poll=ON", {"\"ON\"", "on or off"}},
+    {"park,share=+2", {"\"+2\"", "percentage"}},
+    {"park,share=2%", {"\"2%\"", "percentage"}},
+    {"park,share=.5", {"\".5\"", "percentage"}},
+    {"park ", {"\"park \"", "unknown", "score"}},
+    {"nap",
+     {"park, halt, haltpoll, pselect", "spin, nodeadline", "sleep, rate",
+      "ladder, score"}},
     {"park,share=2,share=2,share=2,share=2,share=2,share=2,share=2,share=2,x",
      {"unknown", "park"}},
 };
@@ -900,6 +1044,7 @@ static TCase *margins(void)
     tcase_add_test(tc, margin_comes_down_again);
     tcase_add_test(tc, outliers_teach_nothing);
     tcase_add_test(tc, margin_has_a_cap);
+    tcase_add_test(tc, margin_moves_by_these_steps);
     tcase_add_test(tc, each_horizon_has_its_own_margin);
     tcase_add_test(tc, first_guess_grows_with_the_horizon);
     tcase_add_test(tc, a_kick_teaches_no_lateness);
@@ -926,6 +1071,8 @@ static TCase *park(void)
 
     tcase_add_test(tc, park_sleeps_for_ever_without_a_deadline);
     tcase_add_test(tc, park_wakes_a_margin_early_and_spins_the_rest);
+    tcase_add_test(tc, park_spins_when_a_sleep_would_not_pay);
+    tcase_add_test(tc, park_spins_all_or_nothing);
     tcase_add_test(tc, park_without_budget_is_plain);
     tcase_add_test(tc, park_with_little_budget_takes_what_there_is);
     tcase_add_test(tc, park_sleeps_again_when_much_is_left);
@@ -939,6 +1086,8 @@ static TCase *park(void)
     tcase_add_test(tc, poll_is_paid_from_the_budget);
     tcase_add_test(tc, poll_ends_at_the_deadline);
     tcase_add_test(tc, storm_spaces_timers_out);
+    tcase_add_test(tc, storm_begins_and_ends_at_its_limit);
+    tcase_add_test(tc, storm_stops_polling_and_spinning);
     tcase_add_test(tc, storm_passes);
     tcase_add_test(tc, a_thousand_hertz_is_no_storm);
     return tc;

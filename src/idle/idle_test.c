@@ -709,6 +709,27 @@ START_TEST(a_fault_that_is_over_is_recovered_from)
 }
 END_TEST
 
+/* Late by more than 5 ms, always: found out after two windows of 32. */
+START_TEST(a_sleep_that_is_late_is_left)
+{
+    struct idle_config config = {
+        .force_exit = force_exit, .opaque = &exits, .fault_late_ns = 6 * MS};
+    unsigned waits = 0;
+    uint32_t got;
+
+    teardown();
+    iv = idle_vcpu_new(&config);
+    ck_assert_ptr_nonnull(iv);
+    while (stats().rung == IDLE_RUNG_WORD) {
+        ck_assert_uint_lt(waits++, 1000);
+        ck_assert_int_eq(wait_for(1 * MS, IDLE_ANY, &got), IDLE_WAKE_DEADLINE);
+    }
+    ck_assert_uint_ge(waits, 64);
+    ck_assert_uint_eq(stats().oversleeps, 2);
+    ck_assert_uint_eq(stats().rung_entries[IDLE_RUNG_CONDVAR], 1);
+}
+END_TEST
+
 /* The windows of the protocol once more, on the other sleeps: a kick between
  * PARKED and the sleep, and one that comes too late for its park. */
 START_TEST(no_rung_loses_a_kick_in_the_window)
@@ -963,6 +984,7 @@ static void add_waiting(Suite *suite)
     tcase_add_test(tc, a_sound_sleep_is_taken_back);
     tcase_add_loop_test(tc, a_refused_sleep_is_replaced, 0, IDLE_RUNGS);
     tcase_add_test(tc, a_fault_that_is_over_is_recovered_from);
+    tcase_add_test(tc, a_sleep_that_is_late_is_left);
     tcase_add_loop_test(tc, no_rung_loses_a_kick_in_the_window, 0,
                         IDLE_RUNG_SLICES);
     tcase_add_test(tc, a_new_policy_reaches_a_sleeper);

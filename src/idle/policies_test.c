@@ -322,6 +322,46 @@ START_TEST(rate_ends_with_an_empty_second)
 }
 END_TEST
 
+/* A second is 1 s to the nanosecond; the next begins where it ends. */
+START_TEST(rate_counts_by_the_second)
+{
+    use("rate");
+    now_ns += 20 * SECOND;
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t began = now_ns;
+
+        for (unsigned n = 0; n < 500; n++)
+            ck_assert_uint_eq(slept(), 0);
+        now_ns = began + SECOND - 1;
+        ck_assert_uint_eq(slept(), 0); /* the one too many, just in time */
+        now_ns = began + SECOND;
+    }
+    ck_assert_uint_eq(slept(), 100 * US);
+    use("rate");
+    now_ns += 20 * SECOND;
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned n = 0; n < 500; n++)
+            ck_assert_uint_eq(slept(), 0);
+        now_ns += SECOND; /* the 501st is of the next */
+    }
+    ck_assert_uint_eq(slept(), 0);
+}
+END_TEST
+
+/* The row survives a gap of less than two seconds, from its second's start. */
+START_TEST(rate_row_ends_after_two_seconds)
+{
+    for (unsigned late = 0; late < 2; late++) {
+        use("rate");
+        now_ns += 20 * SECOND;
+        for (unsigned i = 0; i < 3; i++)
+            second_of(501);
+        now_ns += SECOND - 1 + late;
+        ck_assert_uint_eq(slept(), late ? 0 : 100 * US);
+    }
+}
+END_TEST
+
 START_TEST(rate_begins_after_10_s)
 {
     use("rate");
@@ -408,6 +448,20 @@ START_TEST(ladder_row_ends_with_pending_work)
     for (unsigned i = 1; i <= 50; i++)
         ck_assert_uint_eq(slept_after(US), 0);
     ck_assert_uint_eq(slept_after(US), 10 * US);
+}
+END_TEST
+
+/* In the grace pending work and rows are the same: nothing. */
+START_TEST(ladder_grace_ends_a_row)
+{
+    use("ladder,us=10");
+    now_ns = BIRTH + 15 * SECOND - 60 * US;
+    for (unsigned i = 0; i < 59; i++)
+        ck_assert_uint_eq(slept_after(US), 0);
+    now_ns = BIRTH + 15 * SECOND;
+    for (unsigned i = 0; i < 50; i++)
+        ck_assert_uint_eq(slept(), 0);
+    ck_assert_uint_eq(slept(), 1 * US);
 }
 END_TEST
 
@@ -557,6 +611,34 @@ START_TEST(score_of_200_does_not_sleep)
 }
 END_TEST
 
+/* The idleness begins anew when the score has been at 200: 5 s of it again. */
+START_TEST(score_counts_idleness_from_above_200)
+{
+    uint64_t since;
+
+    score_at(500);
+    idle_for(now_ns, 60 * SECOND);
+    for (unsigned i = 0; i < 3; i++)
+        pending();
+    ck_assert_uint_eq(slept_after(US), 0); /* 201 */
+    since = now_ns;
+    idle_for(since, 5 * SECOND - 1);
+    ck_assert_uint_eq(slept(), 0);
+    now_ns = since + 5 * SECOND;
+    ck_assert_uint_eq(slept(), 10 * US);
+}
+END_TEST
+
+START_TEST(score_gains_one_and_loses_a_hundred)
+{
+    score_at(150);
+    slept_after(US);
+    ck_assert_uint_eq(gov.state.score.points, 151);
+    pending();
+    ck_assert_uint_eq(gov.state.score.points, 51);
+}
+END_TEST
+
 START_TEST(score_does_not_go_below_nothing)
 {
     score_at(99);
@@ -606,6 +688,8 @@ static TCase *sleepers(void)
     tcase_add_test(tc, rate_seconds_must_be_in_a_row);
     tcase_add_test(tc, rate_ends_with_a_quiet_second);
     tcase_add_test(tc, rate_ends_with_an_empty_second);
+    tcase_add_test(tc, rate_counts_by_the_second);
+    tcase_add_test(tc, rate_row_ends_after_two_seconds);
     tcase_add_test(tc, rate_begins_after_10_s);
     tcase_add_loop_test(tc, ladder_has_these_steps, 0,
                         sizeof(rungs) / sizeof(rungs[0]));
@@ -614,6 +698,7 @@ static TCase *sleepers(void)
     tcase_add_test(tc, ladder_begins_after_15_s);
     tcase_add_test(tc, ladder_row_ends_with_a_gap_over_1_ms);
     tcase_add_test(tc, ladder_row_ends_with_pending_work);
+    tcase_add_test(tc, ladder_grace_ends_a_row);
     tcase_add_test(tc, ladder_row_survives_its_own_sleep);
     tcase_add_test(tc, ladder_says_its_two_lines);
     tcase_add_test(tc, the_others_say_nothing);
@@ -624,6 +709,8 @@ static TCase *sleepers(void)
     tcase_add_test(tc, score_outlives_a_little_work);
     tcase_add_test(tc, score_loses_150_for_a_gap);
     tcase_add_test(tc, score_of_200_does_not_sleep);
+    tcase_add_test(tc, score_counts_idleness_from_above_200);
+    tcase_add_test(tc, score_gains_one_and_loses_a_hundred);
     tcase_add_test(tc, score_does_not_go_below_nothing);
     tcase_add_test(tc, a_policy_starts_afresh);
     return tc;
