@@ -46,6 +46,26 @@ static void host_attach(void *host, const struct lull_chardev_user *attached)
 static const struct lull_chardev chardev = {host_write, host_room, host_resume,
                                             host_attach, NULL};
 
+static void host_give(void *opaque, void *at, uint64_t bytes)
+{
+    memset(at, 0, bytes);
+}
+
+static struct lull_virtio *device(uint64_t kind)
+{
+    static const struct lull_memory_host give = {host_give, NULL};
+    struct lull_irq nowhere = {0};
+
+    switch (kind % 3) {
+    case 0:
+        return lull_virtio_rng_new(0, &ram, nowhere);
+    case 1:
+        return lull_virtio_balloon_new(0, &ram, nowhere, &give);
+    default:
+        return lull_virtio_console_new(0, &ram, nowhere, &chardev);
+    }
+}
+
 static void step(struct lull_virtio *dev, struct fuzz_input *in)
 {
     const struct lull_mmio *m = lull_virtio_mmio(dev);
@@ -88,11 +108,7 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    struct lull_irq nowhere = {0};
-    struct lull_virtio *dev =
-        fuzz_take(&in, 1) & 1
-            ? lull_virtio_rng_new(0, &ram, nowhere)
-            : lull_virtio_console_new(0, &ram, nowhere, &chardev);
+    struct lull_virtio *dev = device(fuzz_take(&in, 1));
     const struct lull_mmio *m = lull_virtio_mmio(dev);
 
     memset(memory, 0, sizeof(memory));

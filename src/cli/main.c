@@ -18,6 +18,7 @@ static const struct command {
     {"pause", cmd_pause, "stop a guest's time"},
     {"resume", cmd_resume, "let it go on"},
     {"idle", cmd_idle, "change what a VM does while its guest waits"},
+    {"balloon", cmd_balloon, "how much memory a guest has; give it less"},
     {"stop", cmd_stop, "end a VM"},
     {"bench", cmd_bench, "measure what this host can do"},
     {"trace", cmd_trace, "record and read what a VM does while idle"},

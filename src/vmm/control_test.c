@@ -18,6 +18,7 @@
 #include "control_server.h"
 #include "lull/control.h"
 #include "machine.h"
+#include "slots.h"
 #include "test_main.h"
 #include "recording.h"
 
@@ -76,6 +77,24 @@ json_t *stats_json(struct lull_vm *machine)
     return json_pack("{s:s}", "name", machine->config.name);
 }
 
+/* A balloon that arrives at once, in a guest that may have a driver. */
+static struct lull_balloon_stats balloon;
+
+struct lull_virtio *slots_balloon(const struct slots *slots)
+{
+    return NULL;
+}
+
+struct lull_balloon_stats lull_virtio_balloon_stats(struct lull_virtio *dev)
+{
+    return balloon;
+}
+
+void lull_virtio_balloon_set(struct lull_virtio *dev, uint64_t bytes)
+{
+    balloon.target_bytes = balloon.actual_bytes = bytes;
+}
+
 /* ---- around each test
  * -------------------------------------------------------------- */
 
@@ -105,6 +124,8 @@ static void setup(void)
     for (unsigned i = 0; i < 2; i++)
         vm.vcpu[i].idle =
             idle_vcpu_new(&(struct idle_config){.force_exit = no_guest});
+    vm.config.memory_bytes = 1 << 30;
+    balloon = (struct lull_balloon_stats){.driver = true};
     vm.loop = lull_loop_new();
     vm.control = control_new(&vm, &why);
     ck_assert_msg(vm.control != NULL, "%s", why.text);
@@ -296,7 +317,8 @@ START_TEST(commands_are_listed)
         "qmp_capabilities", "query-status", "query-version",
         "query-cpus-fast",  "stop",         "cont",
         "system_powerdown", "system_reset", "quit",
-        "x-lull-stats",     "x-lull-idle",
+        "x-lull-stats",     "x-lull-idle",  "balloon",
+        "query-balloon",
     };
     struct session s;
     const json_t *command;
@@ -336,6 +358,29 @@ START_TEST(the_idle_policy_is_changed)
             "{\"policy\":\"park\",\"polcy\":1}}");
     hears_error(&s, "GenericError", "'polcy' is unexpected");
     ck_assert_str_eq(vm.config.idle.name, "ladder");
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(the_balloon_is_set)
+{
+    struct session s;
+
+    negotiates(&s);
+    say(&s, "{\"execute\":\"balloon\",\"arguments\":{\"value\":"
+            "268435456}}");
+    hears(&s, "{\"return\":{}}");
+    ck_assert_uint_eq(balloon.target_bytes, 3 << 28);
+    say(&s, "{\"execute\":\"query-balloon\"}");
+    hears(&s, "{\"return\":{\"actual\":268435456}}");
+    say(&s, "{\"execute\":\"balloon\",\"arguments\":{\"value\":"
+            "1073741825}}");
+    hears_error(&s, "GenericError", "1073741824");
+    say(&s, "{\"execute\":\"balloon\",\"arguments\":{\"value\":-1}}");
+    hears_error(&s, "GenericError", "'value'");
+    balloon.driver = false;
+    say(&s, "{\"execute\":\"balloon\",\"arguments\":{\"value\":0}}");
+    hears_error(&s, "DeviceNotActive", "modprobe");
     close(s.fd);
 }
 END_TEST
@@ -675,6 +720,7 @@ int main(void)
         queries,
         commands_are_listed,
         the_idle_policy_is_changed,
+        the_balloon_is_set,
         power_commands_and_their_events,
         a_message_may_come_in_pieces_or_together,
         nonsense_is_answered_and_survived,

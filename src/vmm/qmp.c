@@ -15,6 +15,7 @@
 #include "control_server.h"
 #include "machine.h"
 #include "recording.h"
+#include "slots.h"
 
 struct refusal {
     const char *class;
@@ -207,6 +208,45 @@ static json_t *do_trace(struct lull_vm *vm, const json_t *arguments,
     return result;
 }
 
+/* {"value": BYTES}: how much memory the guest is to have. */
+static json_t *do_balloon(struct lull_vm *vm, const json_t *arguments,
+                          struct refusal *refusal)
+{
+    const json_t *value = json_object_get(arguments, "value");
+    json_int_t bytes = json_integer_value(value);
+
+    refusal->class = "GenericError";
+    if (!json_is_integer(value) || bytes < 0 ||
+        (uint64_t)bytes > vm->config.memory_bytes) {
+        snprintf(refusal->text, sizeof(refusal->text),
+                 "Parameter 'value' must be a number of bytes, at most the "
+                 "machine's %llu",
+                 (unsigned long long)vm->config.memory_bytes);
+        return NULL;
+    }
+    if (!lull_virtio_balloon_stats(slots_balloon(vm->slots)).driver) {
+        refusal->class = "DeviceNotActive";
+        snprintf(refusal->text, sizeof(refusal->text),
+                 "the guest has no driver for the balloon; in Linux, `modprobe "
+                 "virtio_balloon`");
+        return NULL;
+    }
+    lull_virtio_balloon_set(slots_balloon(vm->slots),
+                            vm->config.memory_bytes - (uint64_t)bytes);
+    return nothing();
+}
+
+static json_t *do_query_balloon(struct lull_vm *vm, const json_t *arguments,
+                                struct refusal *refusal)
+{
+    struct lull_balloon_stats stats =
+        lull_virtio_balloon_stats(slots_balloon(vm->slots));
+
+    return json_pack(
+        "{s:I}", "actual",
+        (json_int_t)(vm->config.memory_bytes - stats.actual_bytes));
+}
+
 static json_t *do_query_commands(struct lull_vm *vm, const json_t *arguments,
                                  struct refusal *refusal);
 
@@ -227,6 +267,8 @@ static const struct command {
     {"system_powerdown", do_powerdown, NULL},
     {"system_reset", do_reset, NULL},
     {"quit", do_quit, NULL},
+    {"balloon", do_balloon, "value"},
+    {"query-balloon", do_query_balloon, NULL},
     {"x-lull-stats", do_stats, NULL},
     {"x-lull-idle", do_idle, "policy"},
     {"x-lull-trace", do_trace, "action"},

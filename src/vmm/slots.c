@@ -2,7 +2,8 @@
  * Which virtio device sits where. The place follows from the configuration
  * alone, so that a machine described twice is the same machine twice:
  *
- *   0 entropy, 1 console, 2 network, from 3 on disks in the order given
+ *   0 entropy, 1 console, 2 network, from 3 on disks in the order given,
+ *   31 balloon
  */
 #include "slots.h"
 
@@ -15,7 +16,7 @@
 #include "lull/disk_file.h"
 #include "lull/user_net.h"
 
-enum { RNG = 0, CONSOLE = 1, NET = 2, FIRST_DISK = 3 };
+enum { RNG = 0, CONSOLE = 1, NET = 2, FIRST_DISK = 3, BALLOON = 31 };
 
 struct slot {
     struct lull_virtio *device;
@@ -43,7 +44,8 @@ static bool wants_net(const struct lull_vm_config *config)
 
 static bool in_use(const struct lull_vm_config *config, unsigned slot)
 {
-    return slot == RNG || (slot == CONSOLE && wants_console(config)) ||
+    return slot == RNG || slot == BALLOON ||
+           (slot == CONSOLE && wants_console(config)) ||
            (slot == NET && wants_net(config)) ||
            (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count);
 }
@@ -82,6 +84,15 @@ static bool add_rng(struct slots *slots, struct why *why)
 {
     return fill(slots, RNG, "rng",
                 lull_virtio_rng_new(RNG, slots->host.ram, line(slots, RNG)),
+                why);
+}
+
+static bool add_balloon(struct slots *slots, struct why *why)
+{
+    return fill(slots, BALLOON, "balloon",
+                lull_virtio_balloon_new(BALLOON, slots->host.ram,
+                                        line(slots, BALLOON),
+                                        &slots->host.memory),
                 why);
 }
 
@@ -142,7 +153,7 @@ static bool add_disks(struct slots *slots, struct why *why)
 
 static bool add_all(struct slots *slots, struct why *why)
 {
-    return add_rng(slots, why) &&
+    return add_rng(slots, why) && add_balloon(slots, why) &&
            (!wants_console(slots->config) || add_console(slots, why)) &&
            (!wants_net(slots->config) || add_net(slots, why)) &&
            add_disks(slots, why);
@@ -213,4 +224,9 @@ struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
 {
     *name = slots->slot[slot].name;
     return slots->slot[slot].device;
+}
+
+struct lull_virtio *slots_balloon(const struct slots *slots)
+{
+    return slots->slot[BALLOON].device;
 }

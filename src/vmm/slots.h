@@ -19,6 +19,7 @@ struct slots;
 struct slots_host {
     const struct lull_ram *ram;
     struct lull_loop *loop;
+    struct lull_memory_host memory; /* what the guest gives back */
     /* The interrupt line of an SPI. */
     struct lull_irq (*line)(void *opaque, unsigned spi);
     void *opaque;
@@ -44,5 +45,6 @@ void slots_reset(struct slots *slots);
 /* The device of a slot and its name in the statistics, or NULL. */
 struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
                                  const char **name);
+struct lull_virtio *slots_balloon(const struct slots *slots);
 
 #endif

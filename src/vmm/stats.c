@@ -243,6 +243,18 @@ static void virtio_json(const struct lull_vm *vm, json_t *devices)
     }
 }
 
+static json_t *balloon_json(const struct lull_vm *vm)
+{
+    struct lull_balloon_stats stats =
+        lull_virtio_balloon_stats(slots_balloon(vm->slots));
+
+    return json_pack("{s:b,s:I,s:I,s:I,s:I}", "driver", stats.driver,
+                     "target_bytes", (json_int_t)stats.target_bytes,
+                     "actual_bytes", (json_int_t)stats.actual_bytes,
+                     "inflated_bytes", (json_int_t)stats.inflated_bytes,
+                     "reported_bytes", (json_int_t)stats.reported_bytes);
+}
+
 static json_t *devices_json(struct lull_vm *vm)
 {
     struct lull_pl011_stats uart = lull_pl011_stats(vm->uart);
@@ -323,5 +335,6 @@ json_t *stats_json(struct lull_vm *vm)
         json_array_append_new(cpus, vcpu_json(&vm->vcpu[i]));
     json_object_set_new(stats, "cpus", cpus);
     json_object_set_new(stats, "devices", devices_json(vm));
+    json_object_set_new(stats, "balloon", balloon_json(vm));
     return stats;
 }

@@ -26,6 +26,7 @@
 
 #include "control_server.h"
 #include "fdt_build.h"
+#include "host.h"
 #include "lull/bits.h"
 #include "panic.h"
 #include "slots.h"
@@ -539,6 +540,11 @@ static struct lull_irq spi_line(void *vm, unsigned number)
     return spi(vm, number);
 }
 
+static void memory_give(void *vm, void *at, uint64_t bytes)
+{
+    host_memory_give(at, bytes);
+}
+
 static bool vm_console_new(struct lull_vm *vm, struct why *why)
 {
     struct lull_console_config config = {vm->loop, console_quit, vm};
@@ -577,9 +583,13 @@ static bool vm_devices_new(struct lull_vm *vm, struct why *why)
         FDT_GPIO_GPA, spi(vm, FDT_GPIO_SPI), vm->loop});
     if (vm->gpio == NULL)
         return because(why, "no power key: %s", strerror(errno));
-    vm->slots =
-        slots_new(&vm->config,
-                  &(struct slots_host){&vm->ram, vm->loop, spi_line, vm}, why);
+    vm->slots = slots_new(&vm->config,
+                          &(struct slots_host){.ram = &vm->ram,
+                                               .loop = vm->loop,
+                                               .memory = {memory_give, vm},
+                                               .line = spi_line,
+                                               .opaque = vm},
+                          why);
     return vm->slots != NULL;
 }
 

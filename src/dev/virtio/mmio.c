@@ -78,6 +78,13 @@ void virtio_break(struct lull_virtio *dev)
         raise_interrupt(dev, INTERRUPT_CONFIG);
 }
 
+void virtio_config_changed(struct lull_virtio *dev)
+{
+    dev->config_generation++;
+    if (virtio_running(dev))
+        raise_interrupt(dev, INTERRUPT_CONFIG);
+}
+
 bool virtio_pop(struct lull_virtio *dev, unsigned queue)
 {
     enum virtq_result result;
@@ -167,8 +174,8 @@ static uint32_t read_register(struct lull_virtio *dev, unsigned offset)
         return dev->interrupt_status;
     case STATUS:
         return dev->status;
-    case CONFIG_GENERATION: /* no configuration ever changes by itself */
-        return 0;
+    case CONFIG_GENERATION:
+        return dev->config_generation;
     default: /* no shared memory: length and base are all ones */
         return offset >= SHM_LEN_LOW && offset <= SHM_BASE_HIGH ? ~0U : 0;
     }

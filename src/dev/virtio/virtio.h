@@ -49,6 +49,7 @@ struct lull_virtio {
 
     uint8_t status;
     uint8_t interrupt_status;
+    uint32_t config_generation;
     uint32_t features_select, driver_features_select, queue_select;
     uint64_t driver_features; /* accepted once FEATURES_OK is set */
     struct virtqueue queue[VIRTIO_QUEUES_MAX];
@@ -75,6 +76,8 @@ void virtio_push(struct lull_virtio *dev, unsigned queue, uint16_t head,
                  uint32_t written);
 /* The driver broke the rules: the device says that it needs a reset. */
 void virtio_break(struct lull_virtio *dev);
+/* The configuration space reads differently from now on. */
+void virtio_config_changed(struct lull_virtio *dev);
 /* After the last push of a batch: interrupt the driver if it wants that. */
 void virtio_interrupt(struct lull_virtio *dev, unsigned queue);
 

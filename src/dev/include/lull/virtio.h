@@ -61,6 +61,30 @@ struct lull_virtio *lull_virtio_net_new(unsigned slot,
                                         const struct lull_net *net,
                                         struct lull_loop *loop);
 
+/* Where guest memory goes that the guest does not need: `at` points into the
+ * RAM's host memory, and needs not be aligned. On vCPU threads, with the
+ * device's lock held. Afterwards it may read as zeros, or as before. */
+struct lull_memory_host {
+    void (*give)(void *opaque, void *at, uint64_t bytes);
+    void *opaque;
+};
+
+struct lull_balloon_stats {
+    bool driver;             /* the guest has one */
+    uint64_t target_bytes;   /* what it is asked to do without */
+    uint64_t actual_bytes;   /* what it does without */
+    uint64_t inflated_bytes; /* taken out of use, all in all */
+    uint64_t reported_bytes; /* reported free, all in all */
+};
+
+struct lull_virtio *
+lull_virtio_balloon_new(unsigned slot, const struct lull_ram *ram,
+                        struct lull_irq irq,
+                        const struct lull_memory_host *memory);
+/* Ask the guest to do without so much, in whole pages of 4 KiB. Any thread. */
+void lull_virtio_balloon_set(struct lull_virtio *dev, uint64_t bytes);
+struct lull_balloon_stats lull_virtio_balloon_stats(struct lull_virtio *dev);
+
 /* For every kind of device. free: when no vCPU and no loop runs. */
 void lull_virtio_free(struct lull_virtio *dev);
 void lull_virtio_reset(struct lull_virtio *dev);
