@@ -59,6 +59,7 @@ enum {
     BOTTOM = 50,
     DOT = 5,
     POINTS_MAX = 64,
+    BOXES_MAX = 2 * POINTS_MAX,
 };
 
 /* A little more than a character of the page's 12 px is wide. */
@@ -161,7 +162,7 @@ static bool inside_frame(const struct box *box)
 
 struct front {
     struct axis x, y;
-    struct box box[2 * POINTS_MAX]; /* dots, then names */
+    struct box box[BOXES_MAX]; /* dots, then names */
     size_t boxes;
 };
 
@@ -207,7 +208,7 @@ static void draw_name(FILE *to, struct front *front,
     struct box box = name_box(front, x, y, point->name);
     double middle_x = box.x + box.width / 2, middle_y = box.y + box.height / 2;
 
-    if (front->boxes < 2 * POINTS_MAX)
+    if (front->boxes < BOXES_MAX)
         front->box[front->boxes++] = box;
     /* Far from its dot it needs a line to say whose it is. */
     if (hypot(fmax(fabs(middle_x - x) - box.width / 2, 0),
@@ -461,8 +462,8 @@ void chart_line(FILE *to, const struct chart_xy *points, size_t count,
     if (!(x_max > 0) || !(y_max > 0))
         return;
     small_begin(to);
-    for (double x = 0; x <= x_max; x += x_max > 20 ? 10 : 5) {
-        snprintf(text, sizeof(text), "%g s", x);
+    for (int x = 0; x <= x_max; x += x_max > 20 ? 10 : 5) {
+        snprintf(text, sizeof(text), "%d s", x);
         small_tick(to, SMALL_SIDE + wide * x / x_max, text);
     }
     if (mark_x > 0 && mark_x < x_max)

@@ -156,19 +156,16 @@ static bool write_reports(const struct bench_idle_config *config,
 /* Before minutes are spent on what cannot be written: is there a folder? */
 static bool writable(const char *path)
 {
+    const char *slash = path == NULL ? NULL : strrchr(path, '/');
     char *folder;
     bool good;
 
     if (path == NULL || is_stdout(path))
         return true;
-    folder = strdup(path);
-    if (folder == NULL)
-        return false;
-    if (strrchr(folder, '/') == NULL)
-        strcpy(folder, ".");
-    else
-        strrchr(folder, '/')[strrchr(folder, '/') == folder] = '\0';
-    good = access(folder, W_OK | X_OK) == 0;
+    folder = slash == NULL
+                 ? strdup(".")
+                 : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    good = folder != NULL && access(folder, W_OK | X_OK) == 0;
     if (!good)
         cli_fail("bench", "%s: %s", path, strerror(errno));
     free(folder);

@@ -11,11 +11,12 @@ const char plan_all_policies[] =
     "park,halt,haltpoll,pselect,spin,nodeadline,sleep,rate,ladder,us=50,"
     "ladder,us=100,ladder,us=200,score";
 
-static bool is_name(const char *word)
+static bool is_name(const char *word, size_t bytes)
 {
     const char *const *names = idle_policy_names();
 
-    while (*names != NULL && strcmp(*names, word) != 0)
+    while (*names != NULL &&
+           (strlen(*names) != bytes || strncmp(*names, word, bytes) != 0))
         names++;
     return *names != NULL;
 }
@@ -41,10 +42,6 @@ static bool add_policy(struct plan *plan, const char *text, char *err,
 
     if (!idle_policy_parse(text, &policy, err, err_bytes))
         return false;
-    if (strlen(text) >= sizeof(plan->policy[0])) {
-        snprintf(err, err_bytes, "%.40s ... is too long", text);
-        return false;
-    }
     for (size_t i = 0; i < plan->policies; i++) {
         if (!same_policy(plan->policy[i], text))
             continue;
@@ -56,37 +53,44 @@ static bool add_policy(struct plan *plan, const char *text, char *err,
     return true;
 }
 
+/* How much of the text is its first policy: a word, and those after it that
+ * are no policy's name. */
+static size_t policy_bytes(const char *text)
+{
+    size_t bytes = strcspn(text, ",");
+
+    while (text[bytes] == ',') {
+        size_t word_bytes = strcspn(text + bytes + 1, ",");
+
+        if (is_name(text + bytes + 1, word_bytes))
+            break;
+        bytes += 1 + word_bytes;
+    }
+    return bytes;
+}
+
 bool plan_parse_policies(const char *text, struct plan *plan, char *err,
                          size_t err_bytes)
 {
-    char one[256] = "", word[64];
+    char one[sizeof(plan->policy[0])];
 
     plan->policies = 0;
     for (;;) {
-        size_t len = strcspn(text, ",");
+        size_t bytes = policy_bytes(text);
 
-        if (len >= sizeof(word) || strlen(one) + len + 2 > sizeof(one) ||
-            plan->policies == PLAN_POLICIES_MAX) {
-            snprintf(err, err_bytes, "too long");
+        if (bytes >= sizeof(one) || plan->policies == PLAN_POLICIES_MAX) {
+            snprintf(err, err_bytes,
+                     "give at most %d policies, of at most %zu characters",
+                     PLAN_POLICIES_MAX, sizeof(one) - 1);
             return false;
         }
-        memcpy(word, text, len);
-        word[len] = '\0';
-        if (len == 0) {
-            snprintf(err, err_bytes, "a word is missing");
+        memcpy(one, text, bytes);
+        one[bytes] = '\0';
+        if (!add_policy(plan, one, err, err_bytes))
             return false;
-        }
-        if (is_name(word) && one[0] != '\0') {
-            if (!add_policy(plan, one, err, err_bytes))
-                return false;
-            one[0] = '\0';
-        }
-        if (one[0] != '\0')
-            strcat(one, ",");
-        strcat(one, word);
-        if (text[len] == '\0')
-            return add_policy(plan, one, err, err_bytes);
-        text += len + 1;
+        if (text[bytes] == '\0')
+            return true;
+        text += bytes + 1;
     }
 }
 

@@ -41,7 +41,10 @@ static const struct {
     {"park,share=10,poll", 0.27, 50, 151, 3},
 };
 
-enum { MADE_UP = sizeof(made_up) / sizeof(made_up[0]) };
+enum {
+    MADE_UP = sizeof(made_up) / sizeof(made_up[0]),
+    TWO_ROUNDS = 2 * MADE_UP
+};
 
 /* Check's assertions are for tests only, and this is used outside of them. */
 static void must(bool good)
@@ -106,7 +109,7 @@ static struct report make_report(unsigned repeat)
 {
     struct report report = {.columns = MADE_UP,
                             .repeat = repeat,
-                            .planned = 2 * MADE_UP,
+                            .planned = TWO_ROUNDS,
                             .seconds = 30};
 
     snprintf(report.host, sizeof(report.host), "A processor <of> 2 cores");
@@ -260,7 +263,7 @@ START_TEST(json_has_the_figures)
     ck_assert_uint_eq(json_array_size(json_object_get(json, "policies")),
                       MADE_UP);
     ck_assert_uint_eq(json_array_size(json_object_get(json, "runs")),
-                      2 * MADE_UP);
+                      TWO_ROUNDS);
     ck_assert_double_eq_tol(median(json, 0, "idle_cpu_percent"), 0.26 * 1.03,
                             1e-9);
     /* A guest that stands still has no figures. */
