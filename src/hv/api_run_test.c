@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -747,6 +748,80 @@ START_TEST(timer_armed_by_the_guest)
 END_TEST
 
 /* Row 7 of what is not confirmed. */
+/* The VMM moves the guest's clock between runs, both ways. */
+START_TEST(timer_follows_its_offset)
+{
+    uint64_t hour = 24000000ULL * 3600, now = mach_absolute_time();
+    struct guest g;
+
+    guest_new(&g);
+    guest_code(&g, HVC(0), B(-1));
+    guest_set_sys(&g, HV_SYS_REG_CNTV_CVAL_EL0, 10 * hour);
+    guest_set_sys(&g, HV_SYS_REG_CNTV_CTL_EL0, 1);
+    /* the guest's clock stands at one hour: not due */
+    ck_ok(hv_vcpu_set_vtimer_offset(g.vcpu, now - hour));
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    /* at eleven: due at once */
+    ck_ok(hv_vcpu_set_vtimer_offset(g.vcpu, now - 11 * hour));
+    ck_ok(hv_vcpu_run(g.vcpu));
+    ck_assert_uint_eq(g.exit->reason, HV_EXIT_REASON_VTIMER_ACTIVATED);
+    /* back at one, and unmasked: the line is down, nothing is reported */
+    ck_ok(hv_vcpu_set_vtimer_offset(g.vcpu, now - hour));
+    ck_ok(hv_vcpu_set_vtimer_mask(g.vcpu, false));
+    ck_assert_uint_eq(guest_get_sys(&g, HV_SYS_REG_CNTV_CTL_EL0), 1);
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    /* at eleven, still masked from the last time: silent */
+    ck_ok(hv_vcpu_set_vtimer_mask(g.vcpu, true));
+    ck_ok(hv_vcpu_set_vtimer_offset(g.vcpu, now - 11 * hour));
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    guest_end(&g);
+}
+END_TEST
+
+/*
+ * A request to leave and the timer come at the same moment, in either order.
+ * Each must be reported once: the one by the run that it ends, the other by
+ * that run or the next.
+ */
+START_TEST(timer_and_cancel_at_once)
+{
+    struct kicker k = {.total = 1000};
+    unsigned timers = 0, cancels = 0;
+    pthread_t thread;
+    struct guest g;
+
+    guest_new(&g);
+    guest_code(&g, ADD(0, 0, 1), B(-1));
+    k.vcpu = g.vcpu;
+    ck_assert_int_eq(pthread_create(&thread, NULL, kick, &k), 0);
+    for (unsigned i = 0; i < k.total; i++) {
+        unsigned timer = 0, cancel = 0;
+
+        guest_set_sys(&g, HV_SYS_REG_CNTV_CVAL_EL0,
+                      mach_absolute_time() + i % 7 * 40);
+        guest_set_sys(&g, HV_SYS_REG_CNTV_CTL_EL0, 1);
+        ck_ok(hv_vcpu_set_vtimer_mask(g.vcpu, false));
+        atomic_fetch_add(&k.runs, 1);
+        while (timer + cancel < 2) {
+            ck_ok(hv_vcpu_run(g.vcpu));
+            timer += g.exit->reason == HV_EXIT_REASON_VTIMER_ACTIVATED;
+            cancel += g.exit->reason == HV_EXIT_REASON_CANCELED;
+        }
+        ck_assert_uint_eq(timer, 1);
+        ck_assert_uint_eq(cancel, 1);
+        while (atomic_load(&k.kicks) <= i)
+            sched_yield();
+        guest_set_sys(&g, HV_SYS_REG_CNTV_CTL_EL0, 0);
+        timers += timer;
+        cancels += cancel;
+    }
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(timers, k.total);
+    ck_assert_uint_eq(cancels, k.total);
+    guest_end(&g);
+}
+END_TEST
+
 START_TEST(wfi_with_the_timer_masked_exits)
 {
     struct guest g;
@@ -1068,6 +1143,89 @@ START_TEST(vcpus_end_while_others_call_them)
 }
 END_TEST
 
+/* ---- signals, and the TLB from outside ------------------------------------
+ */
+
+static atomic_uint signals_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_fetch_add(&signals_seen, 1);
+}
+
+struct sender {
+    pthread_t to;
+    hv_vcpu_t vcpu;
+};
+
+static void *send_signals(void *arg)
+{
+    struct sender *s = arg;
+
+    for (unsigned i = 1; i <= 100; i++) {
+        pthread_kill(s->to, SIGUSR1);
+        while (atomic_load(&signals_seen) < i)
+            sched_yield();
+    }
+    ck_ok(hv_vcpus_exit(&s->vcpu, 1));
+    return NULL;
+}
+
+/* A signal's handler runs while the guest does, and ends no run. */
+START_TEST(signals_do_not_end_a_run)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sender s = {.to = pthread_self()};
+    pthread_t thread;
+    struct guest g;
+
+    guest_new(&g);
+    guest_code(&g, ADD(0, 0, 1), B(-1));
+    s.vcpu = g.vcpu;
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_signals, &s), 0);
+    ck_ok(hv_vcpu_run(g.vcpu));
+    ck_assert_uint_eq(g.exit->reason, HV_EXIT_REASON_CANCELED);
+    ck_assert_uint_eq(atomic_load(&signals_seen), 100);
+    pthread_join(thread, NULL);
+    guest_end(&g);
+}
+END_TEST
+
+/* The host changes a translation table, which the guest's TLB does not see
+ * until hv_vcpu_invalidate_tlb. 39 bits of address: tables at levels 1 to 3. */
+START_TEST(invalidate_tlb_drops_translations)
+{
+    enum { L1 = 0x20000, L2 = 0x21000, L3 = 0x22000 };
+    const uint64_t table = 3, page = 3 | 1 << 10 | 3 << 8;
+    uint64_t *at;
+    struct guest g;
+
+    guest_new(&g);
+    at = (uint64_t *)g.ram;
+    at[L1 / 8 + 1] = (RAM_BASE + L2) | table;
+    at[L2 / 8] = (RAM_BASE + L3) | table;
+    for (unsigned i = 0; i < 0x20; i++)
+        at[L3 / 8 + i] = (RAM_BASE + i * 0x1000) | page;
+    at[(DATA - RAM_BASE) / 8] = 1;
+    at[(DATA - RAM_BASE + 0x1000) / 8] = 2;
+    guest_set_sys(&g, HV_SYS_REG_MAIR_EL1, 0xff);
+    guest_set_sys(&g, HV_SYS_REG_TCR_EL1, 25 | 1ULL << 32);
+    guest_set_sys(&g, HV_SYS_REG_TTBR0_EL1, RAM_BASE + L1);
+    guest_set_sys(&g, HV_SYS_REG_SCTLR_EL1, 0x30100180 | 1);
+    guest_set(&g, HV_REG_X1, DATA);
+    guest_code(&g, LDR(0, 1), HVC(0), B(-2));
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    ck_assert_uint_eq(guest_get(&g, HV_REG_X0), 1);
+    at[L3 / 8 + 0x10] = (DATA + 0x1000) | page;
+    ck_ok(hv_vcpu_invalidate_tlb(g.vcpu, HV_TLBI_OP_VAE1IS, DATA >> 12));
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    ck_assert_uint_eq(guest_get(&g, HV_REG_X0), 2);
+    guest_end(&g);
+}
+END_TEST
+
 /* ---- suite -------------------------------------------------------------- */
 
 int main(void)
@@ -1106,6 +1264,8 @@ int main(void)
     tcase_add_test(t, timer_that_is_due_exits_once);
     tcase_add_test(t, timer_interrupts_a_computing_guest);
     tcase_add_test(t, timer_armed_by_the_guest);
+    tcase_add_test(t, timer_follows_its_offset);
+    tcase_add_test(t, timer_and_cancel_at_once);
     tcase_add_test(t, wfi_with_the_timer_masked_exits);
     tcase_add_test(t, brk_exits_only_when_trapped);
     tcase_add_test(t, brk_written_by_the_host_is_met);
@@ -1115,6 +1275,8 @@ int main(void)
     tcase_add_test(t, map_changes_under_a_running_guest);
     tcase_add_test(t, vcpus_run_at_once);
     tcase_add_test(t, vcpus_end_while_others_call_them);
+    tcase_add_test(t, signals_do_not_end_a_run);
+    tcase_add_test(t, invalidate_tlb_drops_translations);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -167,6 +168,52 @@ START_TEST(vm_config_granule)
     ck_fails(hv_vm_config_get_ipa_granule(NULL, &granule), HV_BAD_ARGUMENT);
     ck_fails(hv_vm_config_get_default_ipa_granule(NULL), HV_BAD_ARGUMENT);
     os_release(config);
+}
+END_TEST
+
+/* Every function that takes an object, with one of another kind and with
+ * none. The wrong one is big enough to be read. */
+START_TEST(objects_are_told_apart)
+{
+    hv_vm_config_t vm = hv_vm_config_create();
+    hv_vcpu_config_t cpu = hv_vcpu_config_create();
+    hv_vm_config_t not_vm[] = {NULL, WRONG(hv_vm_config_t),
+                               (hv_vm_config_t)cpu};
+    hv_vcpu_config_t not_cpu[] = {NULL, WRONG(hv_vcpu_config_t),
+                                  (hv_vcpu_config_t)vm};
+    hv_gic_config_t not_gic[] = {NULL, WRONG(hv_gic_config_t),
+                                 (hv_gic_config_t)vm};
+    hv_ipa_granule_t granule;
+    uint64_t values[8];
+    uint32_t bits;
+    bool flag;
+
+    for (int i = 0; i < 3; i++) {
+        hv_vm_config_t v = not_vm[i];
+        hv_gic_config_t g = not_gic[i];
+
+        ck_fails(hv_vm_config_get_ipa_size(v, &bits), HV_BAD_ARGUMENT);
+        ck_fails(hv_vm_config_set_ipa_size(v, 36), HV_BAD_ARGUMENT);
+        ck_fails(hv_vm_config_get_el2_enabled(v, &flag), HV_BAD_ARGUMENT);
+        ck_fails(hv_vm_config_set_el2_enabled(v, false), HV_BAD_ARGUMENT);
+        ck_fails(hv_vm_config_get_ipa_granule(v, &granule), HV_BAD_ARGUMENT);
+        ck_fails(hv_vm_config_set_ipa_granule(v, 0), HV_BAD_ARGUMENT);
+        ck_fails(hv_vcpu_config_get_feature_reg(not_cpu[i], 0, values),
+                 HV_BAD_ARGUMENT);
+        ck_fails(
+            hv_vcpu_config_get_ccsidr_el1_sys_reg_values(not_cpu[i], 0, values),
+            HV_BAD_ARGUMENT);
+        ck_fails(hv_gic_config_set_distributor_base(g, 0x10000),
+                 HV_BAD_ARGUMENT);
+        ck_fails(hv_gic_config_set_redistributor_base(g, 0x10000),
+                 HV_BAD_ARGUMENT);
+        ck_fails(hv_gic_config_set_msi_region_base(g, 0x10000),
+                 HV_BAD_ARGUMENT);
+        ck_fails(hv_gic_config_set_msi_interrupt_range(g, 32, 1),
+                 HV_BAD_ARGUMENT);
+    }
+    os_release(vm);
+    os_release(cpu);
 }
 END_TEST
 
@@ -614,6 +661,93 @@ static void all_fail(hv_vcpu_t v, hv_return_t code)
     ck_fails(hv_gic_get_icv_reg(v, HV_GIC_ICV_REG_PMR_EL1, &value), code);
     ck_fails(hv_gic_set_icv_reg(v, HV_GIC_ICV_REG_PMR_EL1, 0), code);
 }
+
+static void *leave_behind(void *arg)
+{
+    hv_vcpu_exit_t *exit;
+
+    ck_ok(hv_vcpu_create(arg, &exit, NULL));
+    return NULL;
+}
+
+/* A thread that ends without destroying its vCPU leaves it, and the VM. In a
+ * child, which takes both with it. */
+static int child_that_leaves_a_vcpu_behind(void)
+{
+    hv_vcpu_t left = 99, own;
+    hv_vcpu_exit_t *exit;
+    pthread_t thread;
+
+    if (hv_vm_create(NULL) != HV_SUCCESS)
+        return 1;
+    if (pthread_create(&thread, NULL, leave_behind, &left) != 0)
+        return 2;
+    pthread_join(thread, NULL);
+    if (left != 0)
+        return 3;
+    if (hv_vcpu_destroy(left) != HV_BAD_ARGUMENT)
+        return 4;
+    if (hv_vm_destroy() != HV_BUSY)
+        return 5;
+    if (hv_vcpus_exit(&left, 1) != HV_SUCCESS)
+        return 6;
+    if (hv_vcpu_create(&own, &exit, NULL) != HV_SUCCESS || own != 1)
+        return 7;
+    return hv_vcpu_destroy(own) == HV_SUCCESS ? 0 : 8;
+}
+
+/* hv_vm_create and hv_vcpu_create when the host has no more memory. */
+static int child_without_memory(void)
+{
+    struct rlimit none = {1 << 20, 1 << 20};
+    hv_vcpu_exit_t *exit;
+    hv_vcpu_t vcpu;
+    void *memory;
+
+    if (hv_vm_create(NULL) != HV_SUCCESS)
+        return 1;
+    if (setrlimit(RLIMIT_AS, &none) != 0)
+        return 2;
+    while (malloc(1 << 12) != NULL)
+        ;
+    if (hv_vcpu_create(&vcpu, &exit, NULL) != HV_NO_RESOURCES)
+        return 3;
+    if (hv_vm_allocate(&memory, 1 << 20, 0) != HV_NO_RESOURCES)
+        return 4;
+    if (hv_vm_destroy() != HV_SUCCESS)
+        return 5;
+    while (malloc(1 << 8) != NULL)
+        ;
+    return hv_vm_create(NULL) == HV_NO_RESOURCES ? 0 : 6;
+}
+
+static int exit_code_of(int (*child)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(child());
+    ck_assert_int_gt(pid, 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(a_vcpu_outlives_its_thread)
+{
+    ck_assert_int_eq(exit_code_of(child_that_leaves_a_vcpu_behind), 0);
+}
+END_TEST
+
+START_TEST(memory_may_run_out)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return; /* sanitizers end the process where malloc would return NULL */
+#endif
+    ck_assert_int_eq(exit_code_of(child_without_memory), 0);
+}
+END_TEST
 
 START_TEST(vcpu_belongs_to_its_thread)
 {
@@ -1157,6 +1291,7 @@ START_TEST(gic_parameters_are_known)
     ck_assert_uint_eq(base, 32);
     ck_assert_uint_eq(count, 988);
     ck_fails(hv_gic_get_spi_interrupt_range(&base, NULL), HV_BAD_ARGUMENT);
+    ck_fails(hv_gic_get_spi_interrupt_range(NULL, &count), HV_BAD_ARGUMENT);
     for (size_t i = 0; i < sizeof(intids) / sizeof(intids[0]); i++) {
         ck_ok(hv_gic_get_intid(intids[i], &intid));
         ck_assert_uint_eq(intid, intids[i]);
@@ -1317,6 +1452,7 @@ int main(void)
     tcase_add_test(t, vm_config_ipa_size);
     tcase_add_test(t, vm_config_el2);
     tcase_add_test(t, vm_config_granule);
+    tcase_add_test(t, objects_are_told_apart);
     tcase_add_test(t, objects_count_references);
     tcase_add_test(t, vcpu_config_says_what_a_vcpu_has);
     tcase_add_test(t, ccsidr_agrees_with_clidr);
@@ -1331,6 +1467,8 @@ int main(void)
     tcase_add_test(t, vcpu_accepts_a_configuration);
     tcase_add_test(t, vcpu_ids_are_the_lowest_free);
     tcase_add_test(t, vcpu_belongs_to_its_thread);
+    tcase_add_test(t, a_vcpu_outlives_its_thread);
+    tcase_add_test(t, memory_may_run_out);
     tcase_add_test(t, what_needs_a_result_refuses_null);
     tcase_add_test(t, vcpus_exit_checks_before_it_acts);
     tcase_add_test(t, registers_start_as_documented);
