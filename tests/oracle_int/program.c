@@ -419,9 +419,7 @@ void kinds_find(void)
     rng_state = state;
 }
 
-/* A word of the kind: one of the samples, its registers drawn anew where it
- * stays of the kind. */
-static uint32_t word_of(const struct kind *k)
+uint32_t word_of(const struct kind *k)
 {
     uint32_t word = k->sample[rng() % k->samples];
 

@@ -44,6 +44,9 @@ unsigned kinds_count(void);
 struct kind *kind_at(unsigned i);
 /* NULL for a word that is UNDEF. */
 struct kind *kind_of(uint32_t word);
+/* A word of a kind that has samples: one of these, its registers drawn anew
+ * where it stays of the kind. */
+uint32_t word_of(const struct kind *k);
 const char *opcode_name(enum a64_opcode opcode);
 /* Why no word of an operation of the list is a kind, or NULL: it must be. */
 const char *opcode_absence(enum a64_opcode opcode);

@@ -89,6 +89,7 @@ static enum cc condition(struct region *r, unsigned cond)
         return (enum cc)after_sub[cond];
     if (r->flags == OF_ADD && after_add[cond] >= 0)
         return (enum cc)after_add[cond];
+    r->flags = IN_MEMORY; /* the host's are overwritten here */
     switch (cond >> 1) {
     case 0: /* Z */
         cmp_m64i8(e, RBX, AT(fz), 0);
