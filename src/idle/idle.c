@@ -28,6 +28,8 @@ enum { CACHE_LINE = 128 };
 #define OWED_WAKE_NS 500000000ULL
 /* How often it is looked whether the second step found nobody asleep. */
 #define OWED_LOOK_NS 1000000ULL
+/* Nobody's two steps end by chance at the end of a sleep that this began. */
+#define LONG_BEFORE_NS 50000000ULL
 
 struct idle_vcpu {
     /* What everyone writes. */
@@ -59,9 +61,9 @@ struct idle_vcpu {
     uint32_t random; /* for the faults */
     void (*first_sleep)(void *opaque);
     uint64_t wakes_before; /* wakes_made when this park began */
-    bool slept; /* without listening, under this policy */
-    bool wfi;   /* this wait is a guest's, not the caller's own */
-    bool lost;  /* this wait was ended by the backstop, a reason being set */
+    bool slept;            /* without listening, under this policy */
+    bool wfi;              /* this wait is a guest's, not the caller's own */
+    bool lost; /* this wait was ended by the backstop, a reason being set */
     uint64_t published; /* changes of the ladder that readers know of */
     struct counters stats;
 };
@@ -322,12 +324,20 @@ static enum park_end sleep_once(struct idle_vcpu *iv, uint32_t seen,
 /*
  * The backstop ended a sleep and a bit is set. Its kicker may have come at that
  * very moment, and the wake be on its way, or have found nobody between that
- * sleep and this one: lost is only one that is not made.
+ * sleep and this one. Lost is one that is not made; and one that was made when
+ * the sleep ended (`made`) by a kicker who had come long before, in this sleep,
+ * for then it was made and did not wake.
  */
-static bool wake_is_lost(struct idle_vcpu *iv)
+static bool wake_is_lost(struct idle_vcpu *iv, uint64_t made, uint64_t started,
+                         uint64_t ended)
 {
+    uint64_t kicked =
+        atomic_load_explicit(&iv->kicked_ns, memory_order_relaxed);
     uint64_t now = idle_now_ns(), until = now + OWED_WAKE_NS;
 
+    if (made != iv->wakes_before && kicked >= started &&
+        kicked + LONG_BEFORE_NS < ended)
+        return true;
     for (; now < until; now = idle_now_ns()) {
         if (wakes_made(iv) != iv->wakes_before)
             return false;
@@ -353,7 +363,7 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
         uint64_t cap = now + iv->backstop_ns;
         uint64_t end_ns = cap < until ? cap : until;
         uint32_t seen = word_look(&iv->word);
-        uint64_t started = now;
+        uint64_t started = now, made;
         enum park_end end;
         bool asked;
 
@@ -361,12 +371,13 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
             return GOV_KICK;
         end = IDLE_HOOK(IDLE_HOOK_SLEEP) ? PARK_WOKEN
                                          : sleep_once(iv, seen, end_ns, now);
+        made = wakes_made(iv);
         IDLE_HOOK(IDLE_HOOK_SLEPT);
         now = idle_now_ns();
         asked = word_look(&iv->word) & mask;
         note_sleep(iv, end, asked, started, end_ns, now);
         if (end == PARK_TIME && asked && cap < until)
-            iv->lost = wake_is_lost(iv);
+            iv->lost = wake_is_lost(iv, made, started, end_ns);
     }
     return word_look(&iv->word) & mask ? GOV_KICK : GOV_TIME;
 }

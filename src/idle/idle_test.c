@@ -811,6 +811,7 @@ static void count_first_sleep(void *opaque)
 {
     ck_assert_ptr_eq(opaque, &exits);
     atomic_fetch_add(&first_sleeps, 1);
+    atomic_store(&parking, true); /* for `later` */
 }
 
 /* A vCPU old enough for its policy to sleep on every WFI. */

@@ -157,8 +157,7 @@ static bool vcpu_timer_fires(struct vcpu *vcpu)
 
     if ((ctl & CNTV_ENABLE_IMASK) != CNTV_ENABLED)
         return false;
-    return vcpu_counter(vcpu) >=
-           vcpu_sys_reg(vcpu, HV_SYS_REG_CNTV_CVAL_EL0);
+    return vcpu_counter(vcpu) >= vcpu_sys_reg(vcpu, HV_SYS_REG_CNTV_CVAL_EL0);
 }
 
 static void vcpu_timer_line(struct vcpu *vcpu, bool up)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Does the stress test find what it is there for? Break the protocol in seven
+# Does the stress test find what it is there for? Break the protocol in nine
 # known ways, one at a time, and expect the test to fail; unbroken it must
 # pass. Each mutant is a small edit of a copy of the sources.
 #
@@ -56,12 +56,18 @@ mutate() {
     M5)
         edit idle.c "s/first = word_park(&iv->word);/first = WORD_PARKED | \
 word_look(\&iv->word); $hook word_park(\&iv->word);/"
-        edit idle.c 's/while (now < until) {/for (int again = 0; now < until; again = 1) {/'
+        edit idle.c 's/while (now < until \&\& iv->rung.at == rung) {/for (int again = 0; now < until; again = 1) {/'
         edit idle.c 's/if (seen & mask)/if (again \&\& (seen \& mask))/' ;;
     # Any reason that is set swallows the next one.
     M6) edit idle.c 's/if (old & reason) {/if (old \& IDLE_ANY) {/' ;;
     # The kick publishes nothing: only visible to ThreadSanitizer on x86.
     M7) edit word.h '/fetch_or.*bits/s/memory_order_acq_rel/memory_order_acquire/' ;;
+    # The condition variable is waited for without another look at the word.
+    M8) edit park_condvar.c 's/if (word_look(word) != expect) {/if (expect == 0) {/' ;;
+    # The alarm forgets the event that came before the wait.
+    M9) edit park_linux.c 's/if (word_look(word) != expect)/\
+        for (uint64_t n; read(event, \&n, sizeof(n)) > 0;) {}\
+        if (expect == 0)/' ;;
     *) echo "mutants: no mutant \"$1\"" >&2; exit 2 ;;
     esac
 }
@@ -78,12 +84,12 @@ run() {
             stress_test.c idle.c trace.c governor.c policy*.c rung.c \
             park_condvar.c park_linux.c \
             $(pkg-config --cflags --libs check) -lpthread -o stress
-    )
+    ) || { echo "mutants: $1 does not compile" >&2; exit 2; }
     "$work/src/stress" >"$work/log" 2>&1
 }
 
 survivors=0
-for mutant in ${*:-none M1 M2 M3 M4 M5 M6 M7}; do
+for mutant in ${*:-none M1 M2 M3 M4 M5 M6 M7 M8 M9}; do
     case $mutant in M7) flags=-fsanitize=thread ;; *) flags= ;; esac
     started=$(date +%s)
     if run "$mutant" "$flags"; then verdict=passes; else verdict=fails; fi

@@ -205,7 +205,7 @@ struct idle_stats {
     uint64_t rung_changes; /* to fallbacks and back */
     uint64_t rung_entries[IDLE_RUNGS]; /* the same by rung */
     uint64_t oversleeps; /* 32 sleeps in a row, most more than 5 ms late */
-    uint64_t cpu_ns;       /* CPU time of the attached thread */
+    uint64_t cpu_ns;     /* CPU time of the attached thread */
     uint64_t faults_early, faults_late, faults_refused; /* made on request */
 };
 void idle_stats_read(const struct idle_vcpu *iv, struct idle_stats *out);
