@@ -208,10 +208,10 @@ static bool shake_hands(struct client *client, char *err, size_t err_bytes)
 }
 
 /* Takes the descriptor; -1: why is in err already. */
-static struct client *client_on(int fd, const char *name, char *err,
-                                size_t err_bytes)
+static struct client *client_on(int fd, const char *name, double seconds,
+                                char *err, size_t err_bytes)
 {
-    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    struct timeval timeout = {.tv_sec = (time_t)seconds};
     struct client *client = fd < 0 ? NULL : calloc(1, sizeof(*client));
 
     if (client == NULL) {
@@ -224,6 +224,8 @@ static struct client *client_on(int fd, const char *name, char *err,
     client->passed_fd = -1;
     snprintf(client->name, sizeof(client->name), "%s", name);
     client->fd = fd;
+    timeout.tv_usec =
+        (suseconds_t)((seconds - (double)timeout.tv_sec) * 1000000);
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     if (shake_hands(client, err, err_bytes))
@@ -232,10 +234,16 @@ static struct client *client_on(int fd, const char *name, char *err,
     return NULL;
 }
 
+struct client *client_open_for(const char *name, double seconds, char *err,
+                               size_t err_bytes)
+{
+    return client_on(lull_control_connect(name, err, err_bytes), name, seconds,
+                     err, err_bytes);
+}
+
 struct client *client_open(const char *name, char *err, size_t err_bytes)
 {
-    return client_on(lull_control_connect(name, err, err_bytes), name, err,
-                     err_bytes);
+    return client_open_for(name, TIMEOUT_S, err, err_bytes);
 }
 
 static int connect_path(const char *path, char *err, size_t err_bytes)
@@ -260,7 +268,8 @@ static int connect_path(const char *path, char *err, size_t err_bytes)
 
 struct client *client_open_path(const char *path, char *err, size_t err_bytes)
 {
-    return client_on(connect_path(path, err, err_bytes), path, err, err_bytes);
+    return client_on(connect_path(path, err, err_bytes), path, TIMEOUT_S, err,
+                     err_bytes);
 }
 
 int client_take_fd(struct client *client)
@@ -337,36 +346,46 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-char **client_names(void)
+static char **names(bool that_answer)
 {
-    char **names = calloc(1, sizeof(*names));
+    char **found = calloc(1, sizeof(*found));
     char dir[PATH_MAX];
     size_t count = 0;
     struct dirent *file;
     DIR *list = lull_control_dir(dir, sizeof(dir)) ? opendir(dir) : NULL;
 
-    while (names != NULL && list != NULL && (file = readdir(list)) != NULL) {
+    while (found != NULL && list != NULL && (file = readdir(list)) != NULL) {
         char *name = name_of(file->d_name);
         char **more;
 
-        if (name == NULL || !answers(name)) {
+        if (name == NULL || (that_answer && !answers(name))) {
             free(name);
             continue;
         }
-        more = realloc(names, (count + 2) * sizeof(*names));
+        more = realloc(found, (count + 2) * sizeof(*found));
         if (more == NULL) {
             free(name);
             break;
         }
-        names = more;
-        names[count++] = name;
-        names[count] = NULL;
+        found = more;
+        found[count++] = name;
+        found[count] = NULL;
     }
     if (list != NULL)
         closedir(list);
     if (count > 1)
-        qsort(names, count, sizeof(*names), compare);
-    return names;
+        qsort(found, count, sizeof(*found), compare);
+    return found;
+}
+
+char **client_names(void)
+{
+    return names(true);
+}
+
+char **client_sockets(void)
+{
+    return names(false);
 }
 
 void client_free_names(char **names)

@@ -14,6 +14,10 @@ struct client;
 struct client *client_open(const char *name, char *err, size_t err_bytes);
 /* The same with the path of any QMP socket, such as QEMU's. */
 struct client *client_open_path(const char *path, char *err, size_t err_bytes);
+/* As client_open, and no answer is waited for longer than `seconds`; then err
+ * ends with "does not answer", and the client is good for closing only. */
+struct client *client_open_for(const char *name, double seconds, char *err,
+                               size_t err_bytes);
 void client_close(struct client *client);
 
 /*
@@ -40,6 +44,8 @@ bool client_wait_closed(struct client *client, double seconds);
  * client_free_names. Sockets that nobody answers are left out.
  */
 char **client_names(void);
+/* The same without asking: sockets of VMs that ended badly are among them. */
+char **client_sockets(void);
 void client_free_names(char **names);
 
 #endif

@@ -14,6 +14,7 @@ static const struct command {
     {"run", cmd_run, "run a guest in this terminal"},
     {"list", cmd_list, "show the VMs that are running"},
     {"stat", cmd_stat, "show what a VM does and what it costs"},
+    {"top", cmd_top, "show all VMs and their vCPUs, live"},
     {"doctor", cmd_doctor, "find out why a VM is hot, Lull's or QEMU's"},
     {"pause", cmd_pause, "stop a guest's time"},
     {"resume", cmd_resume, "let it go on"},

@@ -14,12 +14,11 @@ static bool named_vcpu(struct doctor_thread *thread)
     unsigned vcpu;
     char slash;
 
-    if (sscanf(thread->name, "CPU %u%c", &vcpu, &slash) == 2 && slash == '/')
-        thread->told_by = "its name";
-    else if (sscanf(thread->name, "vcpu-%u", &vcpu) == 1)
-        thread->told_by = "its name";
-    else
+    if ((sscanf(thread->name, "CPU %u%c", &vcpu, &slash) != 2 ||
+         slash != '/') &&
+        sscanf(thread->name, "vcpu-%u", &vcpu) != 1)
         return false;
+    thread->told_by = "its name";
     thread->role = DOCTOR_VCPU;
     thread->vcpu = vcpu;
     return true;
