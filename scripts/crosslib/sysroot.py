@@ -2,7 +2,8 @@
 
 Not dpkg's multiarch: that would add an architecture to the machine's own
 packages. The packages are named one by one, since their closure holds
-programs that nobody runs there.
+programs that nobody runs there. libseccomp is not among them: qemu-aarch64
+installs no filters, and a lull that has them does not start without.
 """
 import os
 import shutil
@@ -20,6 +21,7 @@ PACKAGES = """
     libslirp0 libslirp-dev libglib2.0-0 libglib2.0-dev libpcre2-8-0
     libpcre2-dev libffi8 libffi-dev
     check libsubunit0 libsubunit-dev
+    libmpfr6 libmpfr-dev libgmp10 libgmp-dev
 """.split()
 
 
