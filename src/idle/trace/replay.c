@@ -277,7 +277,7 @@ static void take_step(struct sim *s, const struct gov_step *step, uint64_t kick)
 
 /* ---- one WFI: what idle_wait does */
 
-static enum idle_wake wait(struct sim *s, size_t i)
+static enum idle_wake simulate_wait(struct sim *s, size_t i)
 {
     uint64_t deadline = s->periods[i].deadline_ns, kick = kick_ns(s, i);
     uint64_t began = s->now;
@@ -339,7 +339,7 @@ static void idle(struct sim *s, size_t i)
         return;
     }
     for (uint64_t rounds = 0; s->now < s->end_ns; rounds++) {
-        if (wait(s, i) != IDLE_WAKE_EARLY)
+        if (simulate_wait(s, i) != IDLE_WAKE_EARLY)
             break;
         go_round(s, next, rounds);
         if (s->now >= next) {
