@@ -133,10 +133,11 @@ class Report(unittest.TestCase):
 
     def good(self, probe):
         self.assertEqual(probe["wrong"], [])
-        self.assertEqual(probe["fronts"], 2)
+        # Two for each number of vCPUs.
+        self.assertEqual(probe["fronts"], 4)
         # All policies but the one whose guest is stuck.
-        self.assertEqual(probe["dots"], 2 * 12)
-        self.assertEqual(probe["bars"], 13)
+        self.assertEqual(probe["dots"], 2 * (12 + 2))
+        self.assertEqual(probe["bars"], 13 + 2)
         self.assertGreater(probe["small"], 300)
         self.assertGreater(probe["claims"], 15)
         # Ours alone: nothing of the guest's words has become one.

@@ -158,11 +158,14 @@ static void headline(FILE *to, const char *title, double value,
 static void headlines(FILE *to, const struct report *report,
                       const struct claim *claims, size_t claim_count)
 {
-    unsigned cpus = report->column[report->columns - 1].cpus;
-    size_t park = report_find(report, "park", cpus);
-    size_t spin = report_find(report, "spin", cpus);
-    size_t holds = 0, judged = 0;
+    size_t holds = 0, judged = 0, park, spin;
+    unsigned cpus = 0;
 
+    for (size_t i = 0; i < report->columns; i++)
+        if (report->column[i].cpus > cpus)
+            cpus = report->column[i].cpus;
+    park = report_find(report, "park", cpus);
+    spin = report_find(report, "spin", cpus);
     for (size_t i = 0; i < claim_count; i++) {
         holds += claims[i].verdict == CLAIM_HOLDS;
         judged += claims[i].verdict != CLAIM_UNKNOWN;
