@@ -120,6 +120,8 @@ static void name_cell(FILE *to, const struct report *report, size_t column)
 
 static void begin_page(FILE *to, const struct report *report)
 {
+    struct spread load = report_load(report);
+
     fprintf(to,
             "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
             "<meta name=viewport content=\"width=device-width\">"
@@ -133,8 +135,11 @@ static void begin_page(FILE *to, const struct report *report)
     html_text(to, report->guest);
     fprintf(to, "<br>lull %s, ", report->version);
     html_text(to, report->started);
-    fprintf(to, "; idle for %g s, %u run%s of each policy, taking turns</p>\n",
+    fprintf(to, "; idle for %g s, %u run%s of each policy, taking turns",
             report->seconds, report->repeat, report->repeat == 1 ? "" : "s");
+    if (load.count > 0)
+        fprintf(to, "; load of the host %.1f to %.1f", load.min, load.max);
+    fputs("</p>\n", to);
     if (!report_complete(report))
         fprintf(to,
                 "<p class=\"card partial\" id=partial><b>Partial:</b> it was "

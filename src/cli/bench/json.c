@@ -85,6 +85,7 @@ static json_t *one_run(const struct report *report, const struct run *run)
     json_object_set_new(object, "outcome",
                         json_string(outcome_name(run->outcome)));
     json_object_set_new(object, "reason", text(run->reason));
+    json_object_set_new(object, "load", real(run->load));
     json_object_set_new(object, "figures", figures);
     json_object_set_new(object, "residency", residency(run->residency));
     json_object_set_new(object, "idle_length_log2_ns",

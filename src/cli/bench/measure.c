@@ -509,5 +509,7 @@ void measure_run(const struct measure_config *config, struct run *run)
         if (idle(&s))
             ask_guest(&s, guest.net_port);
     }
+    if (getloadavg(&run->load, 1) != 1)
+        run->load = NAN;
     guest_stop(&s.guest);
 }

@@ -84,6 +84,7 @@ static void fill_run(struct run *run, size_t i, unsigned round)
 {
     double wobble = 1 + 0.06 * round;
 
+    run->load = 0.5 + round;
     run->value[METRIC_BOOT_WALL] = 0.9 * wobble;
     run->value[METRIC_BOOT_CPU] = 0.8;
     run->value[METRIC_IDLE_CPU] = made_up[i].cpu * wobble;
@@ -196,6 +197,7 @@ START_TEST(html_is_safe_and_self_contained)
     no_such(text, "id=partial");
     ck_assert_ptr_nonnull(strstr(text, "A processor &lt;of&gt;"));
     ck_assert_ptr_nonnull(strstr(text, "ladder,us=200"));
+    ck_assert_ptr_nonnull(strstr(text, "load of the host 0.5 to 1.5"));
     ck_assert_ptr_nonnull(strstr(text, "<svg"));
     free(text);
     report_free(&report);

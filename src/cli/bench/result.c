@@ -57,7 +57,7 @@ const char *outcome_name(enum outcome outcome)
 
 void run_init(struct run *run, size_t column, unsigned round)
 {
-    *run = (struct run){.column = column, .round = round};
+    *run = (struct run){.column = column, .round = round, .load = NAN};
     for (unsigned i = 0; i < METRICS; i++)
         run->value[i] = NAN;
 }
@@ -112,6 +112,18 @@ struct spread report_spread(const struct report *report, size_t column,
         if (report->run[i].column == column &&
             report->run[i].outcome != OUTCOME_STUCK)
             samples_add(&values, report->run[i].value[metric]);
+    spread = samples_spread(&values);
+    samples_free(&values);
+    return spread;
+}
+
+struct spread report_load(const struct report *report)
+{
+    struct samples values = {0};
+    struct spread spread;
+
+    for (size_t i = 0; i < report->runs; i++)
+        samples_add(&values, report->run[i].load);
     spread = samples_spread(&values);
     samples_free(&values);
     return spread;

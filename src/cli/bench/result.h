@@ -75,6 +75,7 @@ struct run {
     enum outcome outcome;
     char reason[320];
     double value[METRICS]; /* NAN: not measured */
+    double load;           /* the host's load average as it ended, or NAN */
     struct samples late_ns, kick_ns, net_ns;
     double idle_length[IDLE_LENGTHS];
     double residency[RESIDENCIES]; /* shares, sum 1; all 0: not measured */
@@ -108,6 +109,10 @@ void report_free(struct report *report);
 
 /* Every run that was planned has been made. */
 bool report_complete(const struct report *report);
+
+/* The host's load average over the runs: others' work, which is in every
+ * figure. Count 0: unknown. */
+struct spread report_load(const struct report *report);
 
 /* A figure of a column over its runs. What a guest that stands still costs is
  * no figure of an idle guest: stuck runs have no part in it. */

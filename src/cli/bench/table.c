@@ -111,10 +111,17 @@ static void print_claims(const struct report *report, FILE *to)
 
 bool report_table(const struct report *report, FILE *to)
 {
+    struct spread load = report_load(report);
+
     fprintf(to, "%s\n%s; idle for %g s, %u run%s each%s\n\n", report->host,
             report->guest, report->seconds, report->repeat,
             report->repeat == 1 ? "" : "s",
             report_complete(report) ? "" : "; PARTIAL: it was interrupted");
+    if (load.count > 0)
+        fprintf(to,
+                "Load of the host, ours included: %.1f to %.1f. It is in every "
+                "figure; judge by what ran beside it.\n\n",
+                load.min, load.max);
     print_head(report, to);
     for (size_t i = 0; i < report->columns; i++)
         print_column(report, i, to);
