@@ -11,6 +11,7 @@ void watch_begin(struct watch *watch, const char *policy, const char *doing,
         .begun_ns = now_ns,
         .limit_ns = limit_s * 1e9,
         .changed_ns = now_ns,
+        .begun_cpu_ns = -1,
         .exits = -1,
         .console_bytes = -1,
     };
@@ -26,10 +27,22 @@ static void note_changes(struct watch *watch, const struct snapshot *now)
     watch->changed_ns = now->now_ns;
 }
 
+static bool in_circles(struct watch *watch, const struct snapshot *now)
+{
+    double doing_ns = now->now_ns - watch->begun_ns, cpu_ns;
+
+    if (watch->begun_cpu_ns < 0)
+        watch->begun_cpu_ns = now->vcpu_cpu_ns;
+    cpu_ns = now->vcpu_cpu_ns - watch->begun_cpu_ns;
+    return watch->limit_ns > 0 && doing_ns > watch->limit_ns &&
+           (cpu_ns > watch->limit_ns || cpu_ns < doing_ns / 20);
+}
+
 bool watch_stuck(struct watch *watch, const struct snapshot *now, char *reason,
                  size_t reason_bytes)
 {
     double still_ns, doing_ns = now->now_ns - watch->begun_ns;
+    bool circles = in_circles(watch, now);
 
     note_changes(watch, now);
     still_ns = now->now_ns - watch->changed_ns;
@@ -44,7 +57,7 @@ bool watch_stuck(struct watch *watch, const struct snapshot *now, char *reason,
         snprintf(reason, reason_bytes,
                  "%s: no vCPU has left the guest for %.0f s", watch->doing,
                  still_ns / 1e9);
-    else if (watch->limit_ns > 0 && doing_ns > watch->limit_ns)
+    else if (circles)
         snprintf(reason, reason_bytes,
                  "%s: the guest runs (%.0f exits), but in %.0f s it did not "
                  "get there",

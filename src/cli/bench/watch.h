@@ -12,6 +12,7 @@ struct watch {
     const char *policy, *doing; /* for the reason: "while booting" */
     double begun_ns, limit_ns;  /* 0 limit: none */
     double changed_ns;          /* when a counter last moved */
+    double begun_cpu_ns;        /* the vCPUs' CPU time, at the first look */
     double exits, console_bytes;
 };
 
@@ -20,7 +21,11 @@ struct watch {
 #define WATCH_OVERDUE_NS 3e9
 #define WATCH_STILL_NS 10e9
 
-/* `limit_s` bounds a guest that does run, but in circles. */
+/*
+ * `limit_s` bounds a guest that does run, but in circles: in seconds of CPU
+ * time that its vCPUs got, for on a busy host it is not the guest that is slow;
+ * and in seconds of time where it hardly asks for any.
+ */
 void watch_begin(struct watch *watch, const char *policy, const char *doing,
                  double now_ns, double limit_s);
 

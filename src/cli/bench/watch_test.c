@@ -159,8 +159,19 @@ START_TEST(who_moves_is_not_stuck)
         now.exits++;
         ck_assert(!watch_stuck(&watch, &now, reason, sizeof(reason)));
     }
-    /* Round in circles for longer than anybody waits. */
+    /* Longer than anybody waits; but it has only now got some CPU time. */
     now.exits++;
+    now.vcpu_cpu_ns = 10 * SECOND;
+    ck_assert(!watch_stuck(&watch, &now, reason, sizeof(reason)));
+    now.exits++;
+    now.vcpu_cpu_ns = 60 * SECOND;
+    ck_assert(!watch_stuck(&watch, &now, reason, sizeof(reason)));
+    now.vcpu_cpu_ns += 1;
+    ck_assert(watch_stuck(&watch, &now, reason, sizeof(reason)));
+    ck_assert_ptr_nonnull(strstr(reason, "did not get there"));
+    /* Or it hardly wants any: it ticks, and does nothing else. */
+    now.exits++;
+    now.vcpu_cpu_ns = 1 * SECOND;
     ck_assert(watch_stuck(&watch, &now, reason, sizeof(reason)));
     ck_assert_ptr_nonnull(strstr(reason, "did not get there"));
 }
