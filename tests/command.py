@@ -202,10 +202,13 @@ class Running(Command):
             # LULL may be what starts it, beside it.
             program = os.path.join(os.path.dirname(LULL), "lull")
             self.assertTrue(os.path.samefile(stat["program"], program))
+            stat = json.loads(self.call("stat", "one", "--json", "--interval",
+                                        "0").stdout)
             self.assertGreater(
                 stat["interval"]["histograms"]["idle_length"]["count"], 0)
-            shown = self.call("stat", "one").stdout
-            for text in ("append=x=y (--append)", "idle_length", "park_"):
+            shown = self.call("stat", "one", "--interval", "0").stdout
+            for text in ("append=x=y (--append)", "idle_length", "park_",
+                         "sleep: word word word word"):
                 self.assertIn(text, shown)
 
     def test_stat_watch(self):

@@ -135,10 +135,9 @@ class Case:
     def get_busy(self, vm, folder):
         """What the case's host side does meanwhile."""
         if self.flood == "console":
-            def send():
-                vm.send("xxxxxxxx")
-                time.sleep(0.0002)
-            return Busy(send)
+            # More at a time than the guest takes: a sender that is starved by a
+            # busy host must not be what the flood is limited by.
+            return Busy(lambda: vm.send("x" * 4096))
         if self.flood == "control":
             path = (folder / "lull" / "one.sock" if self.where == "lull" else
                     folder / "qmp1")
@@ -154,7 +153,7 @@ class Case:
     def settle(self, vm):
         """Bring the guest into its mood, for as long as CPU time tells."""
         if not self.mood:
-            time.sleep(0.5)
+            time.sleep(1)
             return
         if not vm.expect(b"MOODS", PATIENCE):
             raise Failed(f"no guest:\n{vm.text()}")

@@ -264,10 +264,10 @@ static double total(const struct readings *r, const char *a, const char *b)
 static void print_totals(const struct readings *r)
 {
     static const char *const idle[] = {
-        "kicks",      "kicks_coalesced", "wake_syscalls",   "forced_exits",
-        "poll_hits",  "poll_misses",     "budget_spent_ns", "budget_denied",
-        "storms",     "sliced",          "rung_changes",    "faults_early",
-        "faults_late"};
+        "kicks",       "kicks_coalesced", "wake_syscalls",   "forced_exits",
+        "poll_hits",   "poll_misses",     "budget_spent_ns", "budget_denied",
+        "storms",      "sliced",          "rung_changes",    "faults_early",
+        "faults_late", "faults_refused",  "oversleeps"};
     json_t *exits = json_object_get(reading_cpu(r->after, 0), "exits"), *value;
     const char *class;
 
@@ -278,6 +278,11 @@ static void print_totals(const struct readings *r)
     for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++)
         if (total(r, "idle", idle[i]) > 0)
             printf(" %s %.0f", idle[i], total(r, "idle", idle[i]));
+    printf("\nrung of each vCPU's sleep:");
+    for (size_t i = 0; i < readings_cpus(r); i++)
+        printf(" %s",
+               reading_text(json_object_get(reading_cpu(r->after, i), "idle"),
+                            "rung"));
     putchar('\n');
 }
 

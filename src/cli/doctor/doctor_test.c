@@ -138,23 +138,24 @@ END_TEST
 START_TEST(never_started)
 {
     an_idle_qemu();
-    threads[3].life_ns = MS;
-    threads[3].run_ns = threads[3].wakes = 0;
+    threads[3].life_ns = MS / 2;
+    threads[3].run_ns = 0;
+    threads[3].wakes = 2;
     judged(DOCTOR_NEVER_STARTED);
     ck_assert_int_eq(verdict.thread, 103);
     ck_assert(says("vCPU 1 "));
     ck_assert(says("1 of its 2"));
     /* It wakes, or has run: then it was. */
-    threads[3].wakes = 1;
+    threads[3].wakes = 3;
     judged(DOCTOR_HEALTHY);
     threads[3].wakes = 0;
-    threads[3].life_ns = 2 * MS;
+    threads[3].life_ns = MS;
     judged(DOCTOR_HEALTHY);
     /* Registers know better, in both directions. */
     threads[3].pc_samples = 1;
     threads[3].at_reset = true;
     judged(DOCTOR_NEVER_STARTED);
-    threads[3].life_ns = MS;
+    threads[3].life_ns = MS / 2;
     threads[3].at_reset = false;
     judged(DOCTOR_HEALTHY);
 }
@@ -174,7 +175,7 @@ END_TEST
 START_TEST(never_started_by_the_counters)
 {
     an_idle_lull();
-    threads[3].life_ns = MS;
+    threads[3].life_ns = MS / 2;
     threads[3].wakes = 0;
     judged(DOCTOR_HEALTHY); /* young, but on */
     threads[3].off = true;
