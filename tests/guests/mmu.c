@@ -437,6 +437,121 @@ static void check_wxn(void)
     set_pte(pte(va, 3), 0);
 }
 
+/* What a table allows, its pages cannot give back. */
+static void check_table_permissions(void)
+{
+    enum { PXN = 59, UXN = 60, AP0 = 61, AP1 = 62 };
+    static const struct {
+        const char *name;
+        unsigned bit;
+        uint64_t mode;
+        const char *code;
+        uint64_t esr; /* 0: it is allowed */
+    } cases[] = {
+        {"APTable<0>, EL0 reads", AP0, MODE_EL0, c_ldr,
+         ESR(EC_DABT_LOWER, PERMISSION | 3)},
+        {"APTable<0>, EL1 writes", AP0, MODE_EL1H, c_str, 0},
+        {"APTable<1>, EL0 reads", AP1, MODE_EL0, c_ldr, 0},
+        {"APTable<1>, EL0 writes", AP1, MODE_EL0, c_str,
+         ESR(EC_DABT_LOWER, PERMISSION | 3 | WNR)},
+        {"APTable<1>, EL1 writes", AP1, MODE_EL1H, c_str,
+         ESR(EC_DABT, PERMISSION | 3 | WNR)},
+        {"UXNTable, EL0 runs", UXN, MODE_EL0, c_br,
+         ESR(EC_IABT_LOWER, PERMISSION | 3)},
+        {"PXNTable, EL0 runs", PXN, MODE_EL0, c_br, 0},
+    };
+    uint64_t va = WINDOW + 0xc00000;
+    volatile uint64_t *table;
+
+    ((uint32_t *)PAGE_A)[0] = CODE_NOP;
+    ((uint32_t *)PAGE_A)[1] = CODE_RET;
+    sync_code((void *)PAGE_A, 8);
+    map_page(va, PAGE_A, PTE_SHARED & ~PTE_UXN);
+    table = pte(va, 2);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct trap trap;
+
+        ((uint32_t *)PAGE_A)[0] = CODE_NOP;
+        ((uint32_t *)PAGE_A)[1] = CODE_RET;
+        sync_code((void *)PAGE_A, 8);
+        *table |= 1ull << cases[i].bit;
+        tlbi_all();
+        trap = run_at(cases[i].mode, cases[i].code, va, 0);
+        *table &= ~(1ull << cases[i].bit);
+        tlbi_all();
+        if (cases[i].esr == 0)
+            check_returned(cases[i].name, &trap);
+        else
+            check_eq(cases[i].name, trap.esr, cases[i].esr);
+        trap = run_at(cases[i].mode, cases[i].code, va, 0);
+        check_returned("without it", &trap);
+    }
+    set_pte(table, 0);
+}
+
+/* TBI0: the top byte of an address is the program's own. */
+static void check_tags(void)
+{
+    uint64_t va = WINDOW + 0xd000, tag = 0xa5ull << 56;
+    uint64_t tagged = va | tag;
+    struct trap trap;
+
+    map_page(va, PAGE_A, PTE_SHARED & ~PTE_UXN);
+    ((uint32_t *)PAGE_A)[0] = CODE_NOP;
+    ((uint32_t *)PAGE_A)[1] = 0xd4000001; /* svc #0 */
+    sync_code((void *)PAGE_A, 8);
+    trap = run_at(MODE_EL0, c_ldr, tagged, 0);
+    check_eq("a tag without TBI", trap.esr,
+             ESR(EC_DABT_LOWER, TRANSLATION | 0));
+    WRITE("tcr_el1", TCR_BASE | 1ull << 37);
+    trap = run_at(MODE_EL0, c_ldr, tagged, 0);
+    check_eq("a tag with TBI0", trap.x[0], REG64(va));
+    trap = run_at(MODE_EL1H, c_str, tagged + 8, 0x77);
+    check_eq("a store with a tag", REG64(PAGE_A + 8), 0x77);
+    trap = run_at(MODE_EL0, c_br, tagged, 0);
+    check_trap("a branch drops the tag", &trap, VECTOR_EL0, ESR(EC_SVC, 0),
+               va + 8, NO_FAR, MODE_EL0);
+    trap = run_at(MODE_EL0, c_ldr, 0xffff800000000000 | tag, 0);
+    check_eq("the upper half has no tags", trap.esr & ~3ull,
+             ESR(EC_DABT_LOWER, TRANSLATION | 0));
+    *pte(va, 3) = 0;
+    tlbi_vae1(tagged, 0);
+    trap = run_at(MODE_EL0, c_ldr, tagged, 0);
+    check_eq("TLBI by an address with a tag", trap.esr,
+             ESR(EC_DABT_LOWER, TRANSLATION | 3));
+    WRITE("tcr_el1", TCR_BASE);
+}
+
+/* Another root and another size at once: with the MMU off in between. */
+static void set_lower_half(uint64_t root, uint64_t tcr)
+{
+    WRITE("sctlr_el1", SCTLR_BASE);
+    WRITE("ttbr0_el1", root);
+    WRITE("tcr_el1", tcr);
+    ASM("tlbi vmalle1\n\tdsb ish\n\tisb");
+    WRITE("sctlr_el1", SCTLR_BASE | SCTLR_M);
+}
+
+/* 39 bits instead of 48: the walk starts at level 1. */
+static void check_address_bits(void)
+{
+    uint64_t low = address_of(new_page());
+    uint64_t level1 = *pte(0, 0) & 0xfffffffff000;
+    struct trap trap;
+
+    REG64(low) = VALUE_A;
+    set_lower_half(level1, (TCR_BASE & ~0x3full) | 25);
+    check_eq("39 bits: a walk from level 1", REG64(low), VALUE_A);
+    trap = run_at(MODE_EL1H, c_ldr, 1ull << 39, 0);
+    check_eq("39 bits: one address too many", trap.esr,
+             ESR(EC_DABT, TRANSLATION | 0));
+    trap = run_at(MODE_EL1H, c_ldr, (1ull << 39) - 8, 0);
+    check_eq("39 bits: the last address, nothing there", trap.esr,
+             ESR(EC_DABT, TRANSLATION | 1));
+    set_lower_half(ttbr0_root, TCR_BASE);
+    check_eq("48 bits again", REG64(low), VALUE_A);
+}
+
 #define HIGH 0xffff800000005000ull
 
 /* The lower half is where EL0's code is: it cannot even fetch. */
@@ -1146,6 +1261,9 @@ void guest_main(void)
     check_span();
     check_wxn();
     check_e0pd();
+    check_table_permissions();
+    check_tags();
+    check_address_bits();
     check_halves();
     check_at();
     check_changed_code();

@@ -5,6 +5,7 @@
  */
 #include "code.h"
 #include "mem.h"
+#include "pstate.h"
 
 #include <string.h>
 
@@ -443,7 +444,12 @@ enum a64_next a64_fetch(struct a64_cpu *cpu, struct a64_code_page **page)
     const struct a64_fetch_entry *e =
         &cpu->fetch[(cpu->pc >> 12) & (A64_FETCH_SIZE - 1)];
     uint64_t page_va = cpu->pc & ~0xfffULL;
+    uint64_t target = a64_branch_target(cpu, cpu->pc);
 
+    if (LULL_UNLIKELY(target != cpu->pc)) { /* BR, BLR, RET with a tag */
+        cpu->pc = target;
+        return A64_REDIRECT;
+    }
     if (cpu->pc & 3)
         return a64_exception(cpu, A64_EC_PC_ALIGN, 0, cpu->pc);
     /* While every access is looked at, the fast path hits nothing. */

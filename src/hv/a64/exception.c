@@ -123,18 +123,6 @@ enum a64_next a64_exit_to_vmm(struct a64_cpu *cpu, unsigned ec, uint32_t iss,
 
 /* ---- return ---- */
 
-/* An address tag (TCR_EL1.TBI0, TBI1) does not reach the PC: the top byte is
- * then a copy of bit 55. */
-static uint64_t branch_target(const struct a64_cpu *cpu, uint64_t va)
-{
-    enum { TBI0 = 37 };
-    uint64_t plain = (uint64_t)sext(va, 56);
-
-    if (LULL_LIKELY(plain == va))
-        return va;
-    return bit(cpu->sys.tcr_el1, TBI0 + bit(va, 55)) ? plain : va;
-}
-
 enum a64_next a64_eret(struct a64_cpu *cpu, uint32_t insn)
 {
     uint64_t spsr = cpu->sys.spsr_el1;
@@ -155,7 +143,7 @@ enum a64_next a64_eret(struct a64_cpu *cpu, uint32_t insn)
     cpu->pan = bit(spsr, PSTATE_PAN_SHIFT);
     cpu->cpsr_rest = 0;
 
-    cpu->pc = branch_target(cpu, cpu->sys.elr_el1);
+    cpu->pc = a64_branch_target(cpu, cpu->sys.elr_el1);
     cpu->excl_host = NULL;
     cpu->event = true;
     cpu->fp_on = a64_fp_allowed(cpu);

@@ -101,6 +101,18 @@ static inline bool a64_interrupt_due(const struct a64_cpu *cpu)
     return (a64_lines(cpu) & ~(unsigned)cpu->daif) != 0;
 }
 
+/* An address tag (TCR_EL1.TBI0, TBI1) does not reach the PC: the top byte is
+ * then a copy of bit 55. */
+static inline uint64_t a64_branch_target(const struct a64_cpu *cpu, uint64_t va)
+{
+    enum { TBI0 = 37 };
+    uint64_t plain = (uint64_t)sext(va, 56);
+
+    if (LULL_LIKELY(plain == va))
+        return va;
+    return bit(cpu->sys.tcr_el1, TBI0 + bit(va, 55)) ? plain : va;
+}
+
 /* SS advances with an instruction that leaves on purpose (SVC, HVC): the
  * step is done when the handler returns behind it. */
 static inline void a64_step_advance(struct a64_cpu *cpu)
