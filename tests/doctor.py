@@ -54,8 +54,8 @@ class Qmp:
     def ask(self, name):
         self.file.write(json.dumps({"execute": name}) + "\n")
         self.file.flush()
-        while "return" not in json.loads(self.file.readline() or
-                                         '{"return": 0}'):
+        # Not parsed: a flood is to cost the VM, not us.
+        while '"return"' not in (self.file.readline() or '"return"')[:100]:
             pass
 
 
@@ -142,7 +142,7 @@ class Case:
             path = (folder / "lull" / "one.sock" if self.where == "lull" else
                     folder / "qmp1")
             command = ("x-lull-stats" if self.where == "lull" else
-                       "query-version")
+                       "query-qmp-schema")
             # QEMU's socket takes one client, Lull's takes several.
             clients = [Qmp(path)
                        for _ in range(2 if self.where == "lull" else 1)]
