@@ -28,13 +28,14 @@ enum { CACHE_LINE = 128 };
 #define OWED_WAKE_NS 500000000ULL
 /* How often it is looked whether the second step found nobody asleep. */
 #define OWED_LOOK_NS 1000000ULL
-/* Nobody's two steps end by chance at the end of a sleep that this began. */
-#define LONG_BEFORE_NS 50000000ULL
+/* A wake that took no longer was made, all of it, when it was over. */
+#define PROMPT_NS 1000000ULL
 
 struct idle_vcpu {
     /* What everyone writes. */
     alignas(CACHE_LINE) idle_word word;
     counter kicked_ns; /* when the first bit was set on an idle vCPU */
+    counter woke_ns;   /* when the last wake began that was made promptly */
 
     /* What kickers count. */
     alignas(CACHE_LINE) counter kicks;
@@ -213,6 +214,16 @@ static void stamp(struct idle_vcpu *iv, enum idle_reason reason, uint32_t old)
         trace_kick(trace, now, reason, old);
 }
 
+static void wake(struct idle_vcpu *iv)
+{
+    uint64_t began = idle_now_ns();
+
+    park_wake(&iv->park, &iv->word);
+    atomic_fetch_add_explicit(&iv->wake_syscalls, 1, memory_order_relaxed);
+    if (idle_now_ns() - began < PROMPT_NS)
+        count_set(&iv->woke_ns, began);
+}
+
 void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
 {
     uint32_t old = word_set(&iv->word, reason);
@@ -229,8 +240,7 @@ void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
     stamp(iv, reason, old);
     if (old & WORD_PARKED) {
         IDLE_HOOK(IDLE_HOOK_KICK_WAKE);
-        park_wake(&iv->park, &iv->word);
-        atomic_fetch_add_explicit(&iv->wake_syscalls, 1, memory_order_relaxed);
+        wake(iv);
         IDLE_HOOK(IDLE_HOOK_KICK_DONE);
     } else if (old & WORD_GUEST) {
         iv->force_exit(iv->opaque);
@@ -324,19 +334,15 @@ static enum park_end sleep_once(struct idle_vcpu *iv, uint32_t seen,
 /*
  * The backstop ended a sleep and a bit is set. Its kicker may have come at that
  * very moment, and the wake be on its way, or have found nobody between that
- * sleep and this one. Lost is one that is not made; and one that was made when
- * the sleep ended (`made`) by a kicker who had come long before, in this sleep,
- * for then it was made and did not wake.
+ * sleep and this one. Lost is one that is not made; and one that was made, from
+ * its beginning to its end, while the sleep lasted, and did not end it.
  */
-static bool wake_is_lost(struct idle_vcpu *iv, uint64_t made, uint64_t started,
-                         uint64_t ended)
+static bool wake_is_lost(struct idle_vcpu *iv, uint64_t started, uint64_t ended)
 {
-    uint64_t kicked =
-        atomic_load_explicit(&iv->kicked_ns, memory_order_relaxed);
+    uint64_t woke = atomic_load_explicit(&iv->woke_ns, memory_order_relaxed);
     uint64_t now = idle_now_ns(), until = now + OWED_WAKE_NS;
 
-    if (made != iv->wakes_before && kicked >= started &&
-        kicked + LONG_BEFORE_NS < ended)
+    if (woke >= started && woke + PROMPT_NS < ended)
         return true;
     for (; now < until; now = idle_now_ns()) {
         if (wakes_made(iv) != iv->wakes_before)
@@ -363,7 +369,7 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
         uint64_t cap = now + iv->backstop_ns;
         uint64_t end_ns = cap < until ? cap : until;
         uint32_t seen = word_look(&iv->word);
-        uint64_t started = now, made;
+        uint64_t started = now;
         enum park_end end;
         bool asked;
 
@@ -371,13 +377,12 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
             return GOV_KICK;
         end = IDLE_HOOK(IDLE_HOOK_SLEEP) ? PARK_WOKEN
                                          : sleep_once(iv, seen, end_ns, now);
-        made = wakes_made(iv);
         IDLE_HOOK(IDLE_HOOK_SLEPT);
         now = idle_now_ns();
         asked = word_look(&iv->word) & mask;
         note_sleep(iv, end, asked, started, end_ns, now);
         if (end == PARK_TIME && asked && cap < until)
-            iv->lost = wake_is_lost(iv, made, started, end_ns);
+            iv->lost = wake_is_lost(iv, started, end_ns);
     }
     return word_look(&iv->word) & mask ? GOV_KICK : GOV_TIME;
 }
