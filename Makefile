@@ -97,11 +97,11 @@ asan tsan:
 	ninja -C build-$@
 	meson test -C build-$@ --print-errorlogs --no-suite guest $(TESTS)
 
-fuzz:
+fuzz: bootstrap
 	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz \
 		-Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
-	ninja -C build-fuzz
-	scripts/fuzz build-fuzz
+	ninja -C build-fuzz fuzzers
+	@scripts/fuzz build-fuzz
 
 fmt:
 	@scripts/lint --fix

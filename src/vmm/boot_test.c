@@ -330,6 +330,9 @@ START_TEST(hostile_zboot_headers)
     len = make_zboot(payload, "lzma");
     memset(zboot + 512, 0x5d, 32);
     refused(zboot, len, "lzma");
+    len = make_zboot(payload, "a\n\033]0;b\007\377");
+    memset(zboot + 512, 0x5d, 32);
+    refused(zboot, len, "\"a??]0;b??\"");
     /* what is inside is not a kernel for this machine */
     make_linux(0, 0x10000, 0xa);
     memset(linux_image + 0x38, 0, 4);

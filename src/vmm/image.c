@@ -216,13 +216,25 @@ static bool is_zboot(const uint8_t *bytes, size_t len)
            memcmp(bytes + 4, "zimg", 4) == 0;
 }
 
+/* The name of the method, a claim of the file's: at most 16 characters, and
+ * none that a terminal would obey. */
+static void zboot_method(const uint8_t *bytes, char method[17])
+{
+    size_t i;
+
+    memcpy(method, bytes + 24, 16);
+    method[16] = '\0';
+    for (i = 0; method[i] != '\0'; i++)
+        if (method[i] < ' ' || method[i] > '~')
+            method[i] = '?';
+}
+
 static bool zboot_payload(const char *what, const uint8_t *bytes, size_t len,
                           struct packed *packed, struct why *why)
 {
     uint32_t offset = get_le32(bytes + 8), size = get_le32(bytes + 12);
-    char method[25] = "";
+    char method[17];
 
-    memcpy(method, bytes + 24, sizeof(method) - 1);
     if (!range_within(offset, size, 0, len))
         return because(why,
                        "%s: the zboot image is truncated: its payload ends "
@@ -230,12 +242,13 @@ static bool zboot_payload(const char *what, const uint8_t *bytes, size_t len,
                        what, (unsigned long long)offset + size, len);
     packed->bytes = bytes + offset;
     packed->len = size;
-    if (!is_gzip(packed->bytes, size) && !is_zstd(packed->bytes, size))
-        return because(why,
-                       "%s: a zboot image packed with \"%.16s\"; gzip and "
-                       "zstd are understood",
-                       what, method);
-    return true;
+    if (is_gzip(packed->bytes, size) || is_zstd(packed->bytes, size))
+        return true;
+    zboot_method(bytes, method);
+    return because(why,
+                   "%s: a zboot image packed with \"%s\"; gzip and zstd are "
+                   "understood",
+                   what, method);
 }
 
 /* Replace the packed bytes in *image by the unpacked ones. */

@@ -7,12 +7,12 @@
 data=$1
 key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
 iv=f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff
-for name in md5 sha1 sha224 sha256 sha384 sha512 sha3-256 blake2b512; do
+for name in md5 sha1 sha256 sha512 sha3-256; do
     echo "$name $(openssl dgst -r -"$name" "$data" | cut -d' ' -f1)"
 done
 for bits in 128 192 256; do
     short=$(echo $key | cut -c1-$((bits / 4)))
-    for mode in ecb cbc ctr cfb ofb; do
+    for mode in ecb cbc ctr; do
         set -- -aes-$bits-$mode -K "$short"
         [ $mode = ecb ] || set -- "$@" -iv $iv
         openssl enc "$@" -in "$data" -out /tmp/sealed || exit 1
