@@ -18,6 +18,7 @@
 #include "fuzz_input.h"
 #include "lull/control.h"
 #include "machine.h"
+#include "slots.h"
 
 enum { CLIENTS = 3, WATCHES = 8 };
 
@@ -129,6 +130,26 @@ void policy_set(struct lull_vm *machine, const struct idle_policy *policy)
 json_t *stats_json(struct lull_vm *machine)
 {
     return json_pack("{s:s}", "name", machine->config.name);
+}
+
+/* A VM that always has a balloon. */
+static uint64_t balloon_bytes;
+
+struct lull_virtio *slots_balloon(const struct slots *slots)
+{
+    return (struct lull_virtio *)&balloon_bytes;
+}
+
+struct lull_balloon_stats lull_virtio_balloon_stats(struct lull_virtio *dev)
+{
+    return (struct lull_balloon_stats){.driver = true,
+                                       .target_bytes = balloon_bytes,
+                                       .actual_bytes = balloon_bytes};
+}
+
+void lull_virtio_balloon_set(struct lull_virtio *dev, uint64_t bytes)
+{
+    balloon_bytes = bytes;
 }
 
 /* ---- clients ---- */
