@@ -3,10 +3,11 @@
  * corners of the formats: all pairs of them, triples for the fused ones, in
  * each rounding mode, with and without flush to zero and default NaN.
  *
- * usage: level1 [STRIDE [FUSED_STRIDE]]
+ * usage: level1 [SINGLES PAIRS TRIPLES]
  *
- * One combination of STRIDE is tried, another in each mode (1: all of them).
- * LEVEL1 in the environment, "STRIDE FUSED_STRIDE", goes before the arguments.
+ * Of the combinations for operations of one, two and three operands, one of so
+ * many is tried, another in each mode (1: all of them). LEVEL1 in the
+ * environment, the same three numbers, goes before the arguments.
  *
  * What is expected is worked out once for an operation (the addition of
  * doubles, say), and each of its forms (scalar, vectors of each width) is then
@@ -869,6 +870,8 @@ static void run_mode(const struct operation *op, const struct values *set,
 /* Strides that have nothing in common with the sizes of the sets. */
 static uint64_t odd_stride(uint64_t stride)
 {
+    if (stride == 0)
+        return 1;
     while (stride > 1 && (stride % 2 == 0 || stride % 3 == 0 ||
                           stride % 13 == 0 || stride % 5 == 0))
         stride++;
@@ -895,25 +898,21 @@ static void run_operation(const struct operation *op, uint64_t stride,
 int main(int argc, char **argv)
 {
     const char *wish = getenv("LEVEL1");
-    uint64_t stride = 1, fused = 64;
+    uint64_t stride[MAX_OPERANDS] = {1, 1, 64};
 
-    if (argc > 1)
-        stride = strtoull(argv[1], NULL, 0);
-    if (argc > 2)
-        fused = strtoull(argv[2], NULL, 0);
-    if (wish != NULL &&
-        sscanf(wish, "%" SCNu64 " %" SCNu64, &stride, &fused) != 2) {
-        fprintf(stderr, "LEVEL1: two numbers, not \"%s\"\n", wish);
+    for (int i = 0; i < MAX_OPERANDS && i + 1 < argc; i++)
+        stride[i] = strtoull(argv[i + 1], NULL, 0);
+    if (wish != NULL && sscanf(wish, "%" SCNu64 " %" SCNu64 " %" SCNu64,
+                               &stride[0], &stride[1], &stride[2]) != 3) {
+        fprintf(stderr, "LEVEL1: three numbers, not \"%s\"\n", wish);
         return 1;
     }
-    stride = odd_stride(stride ? stride : 1);
-    fused = odd_stride(fused ? fused : 1);
     model_init();
     engine_start();
     add_operations();
     for (unsigned i = 0; i < operation_count; i++)
         run_operation(&operations[i],
-                      operations[i].operands == 3 ? fused : stride, i);
+                      odd_stride(stride[operations[i].operands - 1]), i);
     printf("%u operations, %lu cases, %lu instructions run, %lu differences\n",
            operation_count, cases, instructions, differences);
     return differences != 0;
