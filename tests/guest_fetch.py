@@ -35,6 +35,26 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Breaking(Quiet):
+    """Serves parts of files, and breaks the first answer off."""
+    asked = []
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix != ".gz":
+            return super().do_GET()
+        content = path.read_bytes()
+        wanted = self.headers.get("Range")
+        self.asked.append(wanted)
+        begin = int(wanted[6:-1]) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.end_headers()
+        end = len(content) if wanted else len(content) // 2
+        self.wfile.write(content[begin:end])
+        self.close_connection = True
+
+
 class Fetch(unittest.TestCase):
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="lull-fetch-"))
@@ -114,7 +134,10 @@ class Alpine(Fetch):
         with tarfile.open(self.release / ARCHIVE, "w:gz") as tar:
             tar.add(boot, "boot")
         self.describe()
-        handler = functools.partial(Quiet, directory=self.folder / "www")
+        self.serve(Quiet)
+
+    def serve(self, kind):
+        handler = functools.partial(kind, directory=self.folder / "www")
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
                                                       handler)
         threading.Thread(target=self.server.serve_forever, args=(0.02,),
@@ -154,6 +177,30 @@ class Alpine(Fetch):
         self.assertEqual([g["name"] for g in shown], ["alpine-virt"])
         path = self.guest("path", "alpine-virt", "kernel").stdout.strip()
         self.assertEqual(path, str(home / "kernel"))
+
+    def test_resumed(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.serve(Breaking)
+        Breaking.asked.clear()
+        half = len((self.release / ARCHIVE).read_bytes()) // 2
+        self.refused(NETWORK, "goes on from there", *self.fetch())
+        self.assertEqual(self.guests(), [])
+        done = self.guest(*self.fetch())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(Breaking.asked, [None, f"bytes={half}-"])
+        self.assertFalse(list((self.cache / "lull/partial").iterdir()))
+
+    def test_damaged_part_is_fetched_again(self):
+        digest = hashlib.sha512((self.release / ARCHIVE).read_bytes())
+        part = self.cache / "lull/partial" / digest.hexdigest()[:32]
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"x" * 1000)
+        self.server.shutdown()
+        self.server.server_close()
+        self.serve(Breaking)
+        self.refused(VERIFY, "checksum", *self.fetch())
+        self.assertFalse(part.exists())
 
     def test_damaged_guest_is_fetched_again(self):
         home = Path(self.guest(*self.fetch()).stdout.strip())

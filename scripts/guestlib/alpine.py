@@ -51,34 +51,70 @@ def _newest(folder):
     return fields
 
 
-def _download(url, target, sha512):
-    digest = hashlib.sha512()
-    with _open(url) as answer, open(target, "wb") as out:
-        total = int(answer.headers.get("Content-Length") or 0)
-        report.say(f"fetching {url}, {report.size(total)}")
-        cache.room_for(2 * total, target.parent)
-        arrived = told = 0
-        while True:
-            try:
-                piece = answer.read(1 << 20)
-            except (OSError, http.client.HTTPException) as error:
-                raise report.Failure(
-                    report.NETWORK, f"{url}: stopped arriving: {error}"
-                ) from None
-            if not piece:
-                break
-            digest.update(piece)
-            out.write(piece)
-            arrived += len(piece)
-            if total and arrived * 10 // total > told:
-                told = arrived * 10 // total
-                report.say(f"  {told * 10} %")
+def _resumable(url, have):
+    """The answer, and whether it goes on behind the `have` bytes here."""
+    if not have:
+        return _open(url), False
+    try:
+        answer = _open(urllib.request.Request(
+            url, headers={"Range": f"bytes={have}-"}))
+    except report.Failure:  # 416: what is here is no part of it
+        return _open(url), False
+    return answer, answer.status == 206
+
+
+def _receive(url, answer, out, digest, have):
+    """Read the answer to its end, saying how far it is."""
+    total = have + int(answer.headers.get("Content-Length") or 0)
+    report.say(f"fetching {url}, {report.size(total)}"
+               + (f", {report.size(have)} of it here already" if have else ""))
+    cache.room_for(2 * total - have, cache.root())
+    arrived, told = have, have * 10 // total if total else 0
+    while True:
+        try:
+            piece = answer.read(1 << 20)
+        except (OSError, http.client.HTTPException) as error:
+            raise report.Failure(
+                report.NETWORK, f"{url}: stopped arriving: {error}; what came "
+                "is kept: the same command goes on from there") from None
+        if not piece:
+            break
+        digest.update(piece)
+        out.write(piece)
+        arrived += len(piece)
+        if total and arrived * 10 // total > told:
+            told = arrived * 10 // total
+            report.say(f"  {told * 10} %")
     if arrived < total:
         raise report.Failure(report.NETWORK,
-                             f"{url}: {arrived} of {total} bytes arrived")
+                             f"{url}: {arrived} of {total} bytes arrived; they"
+                             " are kept: the same command goes on from there")
+
+
+def _download(url, target, sha512):
+    """Into a file that outlives a broken connection, named by what it is to
+    become; from there to the target."""
+    partial = cache.root() / "partial" / sha512[:32]
+    digest = hashlib.sha512()
+    partial.parent.mkdir(exist_ok=True)
+    have = partial.stat().st_size if partial.exists() else 0
+    answer, resumed = _resumable(url, have)
+    with answer, open(partial, "r+b" if resumed else "wb") as out:
+        while resumed and (piece := out.read(1 << 20)):
+            digest.update(piece)
+        try:
+            _receive(url, answer, out, digest, have if resumed else 0)
+        except (OSError, report.Failure) as error:
+            out.flush()
+            full = isinstance(error, OSError)  # then make room
+            if full or partial.stat().st_size == 0:
+                partial.unlink()
+            raise
     if digest.hexdigest() != sha512:
+        partial.unlink()
         raise report.Failure(report.VERIFY,
                              f"{url} does not have the checksum of the list")
+    partial.rename(target)
 
 
 def _unpack(archive, flavour, work):

@@ -49,6 +49,8 @@ int cmd_stop(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
+int cmd_ssh(int argc, char **argv);
+int cmd_console(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_idle(int argc, char **argv);
 int cmd_guest(int argc, char **argv);

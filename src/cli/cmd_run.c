@@ -8,12 +8,17 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "known_guest.h"
 #include "lull/vm.h"
 
 static const char help[] =
     "Usage: lull run --kernel FILE [OPTION...]\n"
+    "       lull run GUEST [OPTION...]\n"
     "\n"
-    "Runs an arm64 guest in this terminal until it powers off.\n"
+    "Runs an arm64 guest in this terminal until it powers off. GUEST is one\n"
+    "of `lull guest list`; debian and alpine are fetched when they are not\n"
+    "there. It gets a disk and a network of its own, with ssh on port 2222 of\n"
+    "this machine, unless --disk and --net say otherwise.\n"
     "\n"
     "  --kernel FILE     arm64 Image (plain, gzip, zstd, EFI zboot), ELF or\n"
     "                    raw program\n"
@@ -74,6 +79,8 @@ struct run {
     struct lull_setting settings[SETTINGS];
     const char *disks[LULL_DISKS_MAX];
     char name[32], policy[64], cpus[16], memory[32];
+    struct known_guest guest; /* `lull run GUEST` */
+    char append[2048], disk[PATH_MAX];
     bool help;
 };
 
@@ -343,6 +350,50 @@ static int settle_idle(struct run *run)
     return set_idle(run, idle_policy_names()[0], "default");
 }
 
+/* The guest's command line, then what the user adds to it. */
+static int guest_append(struct run *run)
+{
+    const char *own = run->config.append;
+    int len =
+        snprintf(run->append, sizeof(run->append), "%s%s%s%s",
+                 run->guest.append, run->guest.reference ? " lull.ssh" : "",
+                 own != NULL ? " " : "", own != NULL ? own : "");
+
+    if (len >= (int)sizeof(run->append))
+        return bad("--append %s: too long", own);
+    run->config.append = run->append;
+    return 0;
+}
+
+/* What a guest by name comes with; options win. */
+static int take_guest(struct run *run, const char *name)
+{
+    static const char ssh_port[] = "user,forward=tcp:127.0.0.1:2222-:22";
+    struct lull_vm_config *config = &run->config;
+
+    if (config->kernel != NULL)
+        return bad("%s: give a guest or --kernel, not both", name);
+    if (!known_guest_find(name, &run->guest) || guest_append(run) != 0)
+        return -1;
+    config->kernel = run->guest.kernel;
+    run->settings[KERNEL].source = run->settings[APPEND].source = name;
+    if (config->initrd == NULL) {
+        config->initrd = run->guest.initrd;
+        run->settings[INITRD].source = name;
+    }
+    if (config->name == run->name)
+        config->name = name;
+    if (config->net == NULL) {
+        config->net = ssh_port;
+        run->settings[NET] = (struct lull_setting){"net", ssh_port, name};
+    }
+    if (config->disk_count != 0)
+        return 0;
+    if (!known_guest_disk(name, run->disk, sizeof(run->disk)))
+        return -1;
+    return add_disk(run, run->disk);
+}
+
 static int parse(struct run *run, int argc, char **argv)
 {
     int option;
@@ -353,10 +404,15 @@ static int parse(struct run *run, int argc, char **argv)
             return -1;
     if (run->help)
         return 0;
-    if (optind < argc)
-        return bad("%s: not an option; see `lull run --help`", argv[optind]);
+    if (optind < argc - 1)
+        return bad("%s: not an option; see `lull run --help`",
+                   argv[optind + 1]);
+    if (optind < argc && take_guest(run, argv[optind]) != 0)
+        return -1;
     if (run->config.kernel == NULL)
-        return bad("%s: missing; give the file to boot", "--kernel");
+        return bad("%s: missing; give the file to boot, or the name of a "
+                   "guest, such as debian",
+                   "--kernel");
     if (settle_idle(run) != 0)
         return -1;
     settle(run);

@@ -16,6 +16,8 @@ static const struct command {
     {"stat", cmd_stat, "show what a VM does and what it costs"},
     {"top", cmd_top, "show all VMs and their vCPUs, live"},
     {"doctor", cmd_doctor, "find out why a VM is hot, Lull's or QEMU's"},
+    {"ssh", cmd_ssh, "log in to a guest, or run a command there"},
+    {"console", cmd_console, "join the console of a VM in the background"},
     {"pause", cmd_pause, "stop a guest's time"},
     {"resume", cmd_resume, "let it go on"},
     {"idle", cmd_idle, "change what a VM does while its guest waits"},
