@@ -405,8 +405,7 @@ static int parse(struct run *run, int argc, char **argv)
     if (run->help)
         return 0;
     if (optind < argc - 1)
-        return bad("%s: not an option; see `lull run --help`",
-                   argv[optind + 1]);
+        return bad("%s: not an option; see `lull run --help`", argv[optind]);
     if (optind < argc && take_guest(run, argv[optind]) != 0)
         return -1;
     if (run->config.kernel == NULL)
