@@ -202,7 +202,7 @@ static void stamp(struct idle_vcpu *iv, enum idle_reason reason, uint32_t old)
 {
     struct idle_trace_vcpu *trace =
         atomic_load_explicit(&iv->trace, memory_order_acquire);
-    bool first = !(old & (WORD_ASKED | WORD_GUEST));
+    bool first = COUNTING && !(old & (WORD_ASKED | WORD_GUEST));
     uint64_t now;
 
     if (!first && !trace)
@@ -219,7 +219,7 @@ static void wake(struct idle_vcpu *iv)
     uint64_t began = idle_now_ns();
 
     park_wake(&iv->park, &iv->word);
-    atomic_fetch_add_explicit(&iv->wake_syscalls, 1, memory_order_relaxed);
+    count_shared(&iv->wake_syscalls);
     if (idle_now_ns() - began < PROMPT_NS)
         count_set(&iv->woke_ns, began);
 }
@@ -229,12 +229,11 @@ void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
     uint32_t old = word_set(&iv->word, reason);
 
     IDLE_HOOK(IDLE_HOOK_KICK_SET);
-    atomic_fetch_add_explicit(&iv->kicks, 1, memory_order_relaxed);
+    count_shared(&iv->kicks);
     if (old & reason) {
         /* Who set this bit first owes the wake. Per bit: a reason that is
          * latched and not in the wakeset must not swallow another. */
-        atomic_fetch_add_explicit(&iv->kicks_coalesced, 1,
-                                  memory_order_relaxed);
+        count_shared(&iv->kicks_coalesced);
         return;
     }
     stamp(iv, reason, old);
@@ -244,7 +243,7 @@ void idle_kick(struct idle_vcpu *iv, enum idle_reason reason)
         IDLE_HOOK(IDLE_HOOK_KICK_DONE);
     } else if (old & WORD_GUEST) {
         iv->force_exit(iv->opaque);
-        atomic_fetch_add_explicit(&iv->forced_exits, 1, memory_order_relaxed);
+        count_shared(&iv->forced_exits);
     }
 }
 

@@ -26,14 +26,29 @@ struct counters {
 #define COUNTER(c, field)                                                      \
     (&(c)->value[offsetof(struct idle_stats, field) / sizeof(uint64_t)])
 
+/* Off only to measure what counting costs: bench/trace-cost. */
+#ifdef LULL_NO_COUNTERS
+#define COUNTING 0
+#else
+#define COUNTING 1
+#endif
+
 static inline void count_set(counter *c, uint64_t value)
 {
-    atomic_store_explicit(c, value, memory_order_relaxed);
+    if (COUNTING)
+        atomic_store_explicit(c, value, memory_order_relaxed);
 }
 
 static inline void count_add(counter *c, uint64_t n)
 {
     count_set(c, atomic_load_explicit(c, memory_order_relaxed) + n);
+}
+
+/* What several threads count. */
+static inline void count_shared(counter *c)
+{
+    if (COUNTING)
+        atomic_fetch_add_explicit(c, 1, memory_order_relaxed);
 }
 
 #endif

@@ -66,6 +66,9 @@ struct rings {
 };
 
 _Static_assert(sizeof(struct idle_trace_record) == 24, "the format's");
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records are put together for little-endian hosts"
+#endif
 _Static_assert(sizeof(struct rings) % PAGE == 0, "rings are whole pages");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "atomics work across processes");
 
@@ -74,6 +77,8 @@ struct idle_trace_vcpu {
     uint16_t index;
     /* The vCPU's thread; head is read by clear. */
     alignas(LINE) _Atomic uint64_t head;
+    uint64_t ident; /* the fields `vcpu` and `who` of its records */
+    struct own_ring *own;
     uint64_t tail_seen;
     /* Kickers. */
     alignas(LINE) _Atomic uint64_t reserved;
@@ -114,7 +119,9 @@ struct idle_trace *idle_trace_new(void *memory, unsigned vcpus)
     trace->vcpus = vcpus;
     for (unsigned i = 0; i < vcpus; i++) {
         trace->vcpu[i].rings = rings_of(memory, i);
+        trace->vcpu[i].own = &trace->vcpu[i].rings->own;
         trace->vcpu[i].index = (uint16_t)i;
+        trace->vcpu[i].ident = (uint64_t)i << 32 | (uint64_t)i << 48;
     }
     return trace;
 }
@@ -157,8 +164,10 @@ void trace_own(struct idle_trace_vcpu *t, enum idle_trace_kind kind,
                uint64_t time_ns, uint64_t value, unsigned detail,
                uint32_t reasons)
 {
-    struct own_ring *ring = &t->rings->own;
+    struct own_ring *ring = t->own;
     uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed);
+    struct idle_trace_record *slot;
+    uint64_t last; /* the small fields, as one store */
 
     if (head - t->tail_seen >= OWN_SLOTS) {
         t->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
@@ -167,15 +176,12 @@ void trace_own(struct idle_trace_vcpu *t, enum idle_trace_kind kind,
             return;
         }
     }
-    ring->slot[head % OWN_SLOTS] = (struct idle_trace_record){
-        .time_ns = time_ns,
-        .value = value,
-        .reasons = (uint16_t)reasons,
-        .kind = (uint8_t)kind,
-        .detail = (uint8_t)detail,
-        .vcpu = t->index,
-        .who = t->index,
-    };
+    last = (uint16_t)reasons | (uint64_t)kind << 16 |
+           (uint64_t)(uint8_t)detail << 24 | t->ident;
+    slot = &ring->slot[head % OWN_SLOTS];
+    slot->time_ns = time_ns;
+    slot->value = value;
+    memcpy(&slot->reasons, &last, sizeof(last));
     atomic_store_explicit(&t->head, head + 1, memory_order_relaxed);
     atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 }

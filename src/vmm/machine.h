@@ -68,9 +68,11 @@ struct vcpu_counters {
 /* One writer: a load and a store, not a locked instruction. */
 static inline void count(_Atomic uint64_t *counter)
 {
+#ifndef LULL_NO_COUNTERS /* off to measure what it costs: bench/trace-cost */
     uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
 
     atomic_store_explicit(counter, now + 1, memory_order_relaxed);
+#endif
 }
 
 static inline uint64_t counted(const _Atomic uint64_t *counter)
