@@ -88,8 +88,8 @@ struct a64_sys {
  * Only ordinary RAM that needs no check at all is entered: not MMIO, not a
  * page with a Device memory type when alignment matters, nothing while
  * watchpoints, SCTLR_EL1.A or a misaligned SP ask for a look at every access
- * (cpu->ctx is then a number that no entry has). wtag is valid only when a store needs nothing
- * more (the dirty state is already set).
+ * (cpu->ctx is then a number that no entry has). wtag is valid only when a
+ * store needs nothing more (the dirty state is already set).
  */
 struct a64_tlb_entry {
     uint64_t rtag, wtag;
