@@ -23,7 +23,7 @@ static const struct command {
     {"idle", cmd_idle, "change what a VM does while its guest waits"},
     {"balloon", cmd_balloon, "how much memory a guest has; give it less"},
     {"stop", cmd_stop, "end a VM"},
-    {"bench", cmd_bench, "measure what this host can do"},
+    {"bench", cmd_bench, "measure this host, and idle guests on it"},
     {"trace", cmd_trace, "record and read what a VM does while idle"},
     {"replay", cmd_replay, "run a recording under other idle policies"},
     {"guest", cmd_guest, "fetch and list guests to run"},
