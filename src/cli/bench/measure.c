@@ -213,12 +213,16 @@ static bool boot(struct session *s)
                  "(`lull guest fetch debian`) with a cross compiler installed");
 }
 
-/* Until the policy has settled. */
+/* Until the policy has settled, and the guest. */
 static bool settle(struct session *s)
 {
-    double settled_s = plan_settled_s(s->policy, s->config->plan->seconds);
+    double settled_s = plan_settled_s(s->policy);
+    double quiet_s = plan_quiet_s(s->config->plan->seconds);
     uint64_t until = s->guest.started_ns + (uint64_t)(settled_s * 1e9);
+    uint64_t quiet = idle_now_ns() + (uint64_t)(quiet_s * 1e9);
 
+    if (until < quiet)
+        until = quiet;
     while (idle_now_ns() < until) {
         uint64_t next = idle_now_ns() + SECOND_NS / 2;
 

@@ -174,13 +174,15 @@ static bool grace_of(const char *policy, double *grace_s, double *settled_s)
     return false;
 }
 
-double plan_settled_s(const char *policy, double seconds)
+double plan_settled_s(const char *policy)
 {
     double grace_s, settled_s;
 
-    if (grace_of(policy, &grace_s, &settled_s))
-        return settled_s;
-    /* A guest that has just booted is not idle at once. */
+    return grace_of(policy, &grace_s, &settled_s) ? settled_s : 0;
+}
+
+double plan_quiet_s(double seconds)
+{
     return seconds < 8 ? seconds : 8;
 }
 
@@ -193,5 +195,7 @@ double plan_grace_s(const char *policy)
 
 double plan_run_s(const char *policy, double seconds)
 {
-    return plan_settled_s(policy, seconds) + seconds + 3 + seconds / 2;
+    double settled_s = plan_settled_s(policy), up_s = 2 + plan_quiet_s(seconds);
+
+    return (settled_s > up_s ? settled_s : up_s) + 1.5 * seconds;
 }

@@ -39,9 +39,11 @@ bool plan_columns(const struct plan *plan, struct report *report);
 /* The column of the n-th run in all, and its round. */
 size_t plan_column(const struct report *report, size_t n, unsigned *round);
 
-/* Until when a policy is not what it is going to be: the second of the
- * machine's life at which its idle cost is measured. */
-double plan_settled_s(const char *policy, double seconds);
+/* Until when a policy is not what it is going to be, in seconds of the
+ * machine's life; 0: it is from the start. */
+double plan_settled_s(const char *policy);
+/* How long a guest that has just come up is given to become idle. */
+double plan_quiet_s(double seconds);
 /* Up to which second the old policies are to leave WFI alone; 0: no such. */
 double plan_grace_s(const char *policy);
 /* About how long a run takes; a stuck one takes less. */
