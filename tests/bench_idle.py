@@ -189,6 +189,23 @@ class Guest(Folder):
         self.assertEqual(done.stderr.count("vCPUs: "), 3, done.stderr)
         self.looked_at(fronts=2, partial=False)
 
+    def test_a_grace_period(self):
+        done = bench("--policies", "ladder,us=50", "--seconds", "1",
+                     "--repeat", "1", "--json", "-")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        run = report["runs"][0]
+        self.worked(run, False)
+        # Watched from its first second, not only once it is up.
+        self.assertLess(run["moments"][0]["at_s"],
+                        run["figures"]["boot_wall_s"] + 1)
+        self.assertGreater(run["moments"][-1]["at_s"], 15)
+        self.assertEqual(run["moments"][0]["sleeps"], 0)
+        verdicts = {c["key"]: c["verdict"] for c in report["claims"]}
+        self.assertEqual(verdicts["messages"], "holds")
+        # On a host that is busy enough nobody looked at the moment.
+        self.assertNotEqual(verdicts["grace"], "does not hold")
+
     def looked_at(self, fronts, partial):
         if not bench_report.find_browser():
             print("no Chromium here: the report was not looked at")

@@ -129,12 +129,13 @@ static bool is_stuck(struct session *s, struct watch *watch)
 {
     char err[256];
     json_t *stats = guest_stats(&s->guest, err, sizeof(err));
-    bool stuck =
-        stats != NULL && snapshot_read(stats, &s->at) &&
-        watch_stuck(watch, &s->at, s->run->reason, sizeof(s->run->reason));
+    bool read = stats != NULL && snapshot_read(stats, &s->at);
 
     json_decref(stats);
-    if (!stuck)
+    if (!read) /* not up yet, or ended: that shows by itself */
+        return false;
+    note_moment(s);
+    if (!watch_stuck(watch, &s->at, s->run->reason, sizeof(s->run->reason)))
         return false;
     s->run->outcome = OUTCOME_STUCK;
     try_park(s);
@@ -217,7 +218,7 @@ static bool boot(struct session *s)
 static bool settle(struct session *s)
 {
     double settled_s = plan_settled_s(s->policy);
-    double quiet_s = plan_quiet_s(s->config->plan->seconds);
+    double quiet_s = plan_quiet_s(s->policy, s->config->plan->seconds);
     uint64_t until = s->guest.started_ns + (uint64_t)(settled_s * 1e9);
     uint64_t quiet = idle_now_ns() + (uint64_t)(quiet_s * 1e9);
 

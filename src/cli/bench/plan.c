@@ -181,8 +181,11 @@ double plan_settled_s(const char *policy)
     return grace_of(policy, &grace_s, &settled_s) ? settled_s : 0;
 }
 
-double plan_quiet_s(double seconds)
+double plan_quiet_s(const char *policy, double seconds)
 {
+    /* `score` counts from when the guest is idle. */
+    if (strcmp(policy, "score") == 0)
+        return 35;
     return seconds < 8 ? seconds : 8;
 }
 
@@ -195,7 +198,8 @@ double plan_grace_s(const char *policy)
 
 double plan_run_s(const char *policy, double seconds)
 {
-    double settled_s = plan_settled_s(policy), up_s = 2 + plan_quiet_s(seconds);
+    double settled_s = plan_settled_s(policy),
+           up_s = 2 + plan_quiet_s(policy, seconds);
 
     return (settled_s > up_s ? settled_s : up_s) + 1.5 * seconds;
 }

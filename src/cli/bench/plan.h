@@ -43,7 +43,7 @@ size_t plan_column(const struct report *report, size_t n, unsigned *round);
  * machine's life; 0: it is from the start. */
 double plan_settled_s(const char *policy);
 /* How long a guest that has just come up is given to become idle. */
-double plan_quiet_s(double seconds);
+double plan_quiet_s(const char *policy, double seconds);
 /* Up to which second the old policies are to leave WFI alone; 0: no such. */
 double plan_grace_s(const char *policy);
 /* About how long a run takes; a stuck one takes less. */

@@ -125,8 +125,8 @@ START_TEST(grace_is_by_the_name_alone)
     ck_assert_double_eq(plan_grace_s("park"), 0);
     ck_assert_double_eq(plan_settled_s("halt"), 0);
     ck_assert_double_ge(plan_settled_s("ladder"), 15);
-    ck_assert_double_eq(plan_quiet_s(3), 3);
-    ck_assert_double_le(plan_quiet_s(300), 10);
+    ck_assert_double_eq(plan_quiet_s("halt", 3), 3);
+    ck_assert_double_le(plan_quiet_s("halt", 300), 10);
 }
 END_TEST
 
