@@ -96,7 +96,7 @@ static uint64_t late_nothing(void)
 
 /* Margins. */
 
-START_TEST(margin_rests_where_one_in_ten_is_late)
+START_TEST(margin_rests_where_four_in_ten_are_late)
 {
     unsigned late = 0, n = 20000;
 
@@ -109,10 +109,10 @@ START_TEST(margin_rests_where_one_in_ten_is_late)
         late += sample > gov_margin(&gov, 1 * MS);
         gov_learn_margin(&gov, 1 * MS, sample);
     }
-    ck_assert_uint_gt(late, n * 8 / 100);
-    ck_assert_uint_lt(late, n * 12 / 100);
-    ck_assert_uint_gt(gov_margin(&gov, 1 * MS), 65 * US);
-    ck_assert_uint_lt(gov_margin(&gov, 1 * MS), 80 * US);
+    ck_assert_uint_gt(late, n * 37 / 100);
+    ck_assert_uint_lt(late, n * 43 / 100);
+    ck_assert_uint_gt(gov_margin(&gov, 1 * MS), 55 * US);
+    ck_assert_uint_lt(gov_margin(&gov, 1 * MS), 66 * US);
 }
 END_TEST
 
@@ -121,7 +121,7 @@ START_TEST(margin_comes_down_again)
     use("park");
     for (unsigned i = 0; i < 1000; i++)
         gov_learn_margin(&gov, 1 * MS, 200 * US);
-    ck_assert_uint_ge(gov_margin(&gov, 1 * MS), 200 * US);
+    ck_assert_uint_gt(gov_margin(&gov, 1 * MS), 198 * US);
     for (unsigned i = 0; i < 1000; i++)
         gov_learn_margin(&gov, 1 * MS, 10 * US);
     ck_assert_uint_lt(gov_margin(&gov, 1 * MS), 13 * US);
@@ -349,7 +349,7 @@ START_TEST(park_spins_all_or_nothing)
 }
 END_TEST
 
-/* 3 us a step at the 0.9 quantile, and an outlier from its first nanosecond. */
+/* 3 us a step at the 0.6 quantile, and an outlier from its first nanosecond. */
 START_TEST(margin_moves_by_these_steps)
 {
     uint64_t margin;
@@ -357,13 +357,13 @@ START_TEST(margin_moves_by_these_steps)
     use("park");
     margin = gov_margin(&gov, 1 * MS);
     gov_learn_margin(&gov, 1 * MS, margin + 1);
-    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 2700);
-    gov_learn_margin(&gov, 1 * MS, margin + 2700);
-    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 2400);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 1800);
+    gov_learn_margin(&gov, 1 * MS, margin + 1800);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 600);
     gov_learn_margin(&gov, 1 * MS, host.outlier_ns);
-    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 5100);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 2400);
     gov_learn_margin(&gov, 1 * MS, host.outlier_ns + 1);
-    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 5100);
+    ck_assert_uint_eq(gov_margin(&gov, 1 * MS), margin + 2400);
 }
 END_TEST
 
@@ -454,7 +454,7 @@ START_TEST(park_copes_with_lateness_that_grows_with_the_sleep)
 }
 END_TEST
 
-START_TEST(park_is_on_time_nine_times_in_ten)
+START_TEST(park_is_on_time_six_times_in_ten)
 {
     unsigned late = 0;
 
@@ -466,7 +466,8 @@ START_TEST(park_is_on_time_nine_times_in_ten)
         if (i >= 2000)
             late += now_ns > deadline;
     }
-    ck_assert_uint_lt(late, 300);
+    ck_assert_uint_lt(late, 900);
+    ck_assert_uint_gt(late, 700);
     ck_assert_uint_eq(gov.denied, 0);
 }
 END_TEST
@@ -682,7 +683,7 @@ START_TEST(a_new_policy_keeps_the_margins)
     char err[200];
 
     use("park");
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < 200; i++)
         gov_learn_margin(&gov, 1 * MS, 300 * US);
     idle_policy_parse("halt", &halt, err, sizeof(err));
     idle_policy_parse("park,share=0", &park, err, sizeof(err));
@@ -1040,7 +1041,7 @@ static TCase *margins(void)
 {
     TCase *tc = tcase_create("margins");
 
-    tcase_add_test(tc, margin_rests_where_one_in_ten_is_late);
+    tcase_add_test(tc, margin_rests_where_four_in_ten_are_late);
     tcase_add_test(tc, margin_comes_down_again);
     tcase_add_test(tc, outliers_teach_nothing);
     tcase_add_test(tc, margin_has_a_cap);
@@ -1077,7 +1078,7 @@ static TCase *park(void)
     tcase_add_test(tc, park_with_little_budget_takes_what_there_is);
     tcase_add_test(tc, park_sleeps_again_when_much_is_left);
     tcase_add_test(tc, park_copes_with_lateness_that_grows_with_the_sleep);
-    tcase_add_test(tc, park_is_on_time_nine_times_in_ten);
+    tcase_add_test(tc, park_is_on_time_six_times_in_ten);
     tcase_add_test(tc, poll_is_off_unless_asked_for);
     tcase_add_test(tc, poll_window_covers_the_kicks_seen);
     tcase_add_test(tc, poll_is_not_worth_it_for_late_kicks);

@@ -80,8 +80,8 @@ static bool poll_first(struct gov *g, uint64_t now, uint64_t due,
 /*
  * How short a rest is not worth a sleep. Before the first sleep: one that
  * would be spun for nearly as long as the sleep costs. After it, having woken
- * early: three sleeps' worth, because another sleep is another one chance in
- * ten to be late.
+ * early: three sleeps' worth, because another sleep is another chance to be
+ * late.
  */
 static uint64_t short_rest(const struct gov *g, uint64_t margin)
 {
