@@ -396,3 +396,28 @@ void client_free_names(char **names)
         free(names[i]);
     free(names);
 }
+
+bool client_setting(const char *name, const char *setting, char *value,
+                    size_t value_bytes, char *err, size_t err_bytes)
+{
+    struct client *client = client_open(name, err, err_bytes);
+    const char *text;
+    json_t *stats;
+    bool found;
+
+    if (client == NULL)
+        return false;
+    stats = client_ask(client, "x-lull-stats", err, err_bytes);
+    client_close(client);
+    if (stats == NULL)
+        return false;
+    text = json_string_value(json_object_get(
+        json_object_get(json_object_get(stats, "settings"), setting), "value"));
+    found = text != NULL &&
+            snprintf(value, value_bytes, "%s", text) < (int)value_bytes;
+    if (!found)
+        snprintf(err, err_bytes, "%s: its setting %s cannot be told", name,
+                 setting);
+    json_decref(stats);
+    return found;
+}

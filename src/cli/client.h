@@ -36,6 +36,12 @@ json_t *client_ask_with(struct client *client, const char *command,
  * did. */
 int client_take_fd(struct client *client);
 
+/* A setting in force in the VM `name`, as `lull stat` shows it: "net",
+ * "console". False: no such VM, no such setting, or it is too long; err says
+ * so. */
+bool client_setting(const char *name, const char *setting, char *value,
+                    size_t value_bytes, char *err, size_t err_bytes);
+
 /* Wait until the VM closes the connection; false after `seconds`. */
 bool client_wait_closed(struct client *client, double seconds);
 

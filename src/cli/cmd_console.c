@@ -30,32 +30,23 @@ enum { CTRL_A = 1 };
 /* "unix:PATH", or one line was printed. */
 static bool console_path(const char *name, char *path, size_t path_bytes)
 {
-    char err[LULL_ERROR_BYTES];
-    struct client *client = client_open(name, err, sizeof(err));
-    const char *where;
-    json_t *stats = NULL;
-    bool found = false;
+    static const char prefix[] = "unix:";
+    const size_t skip = sizeof(prefix) - 1;
+    char where[4096], err[LULL_ERROR_BYTES];
 
-    if (client != NULL) {
-        stats = client_ask(client, "x-lull-stats", err, sizeof(err));
-        client_close(client);
-    }
-    if (stats == NULL) {
+    if (!client_setting(name, "console", where, sizeof(where), err,
+                        sizeof(err))) {
         cli_fail("console", "%s", err);
         return false;
     }
-    where = json_string_value(json_object_get(
-        json_object_get(json_object_get(stats, "settings"), "console"),
-        "value"));
-    if (where != NULL && strncmp(where, "unix:", 5) == 0)
-        found = snprintf(path, path_bytes, "%s", where + 5) < (int)path_bytes;
-    if (!found)
-        cli_fail("console",
-                 "%s: its console is %s; only one on a socket can be joined: "
-                 "run it with --console unix:PATH",
-                 name, where != NULL ? where : "unknown");
-    json_decref(stats);
-    return found;
+    if (strncmp(where, prefix, skip) == 0 &&
+        snprintf(path, path_bytes, "%s", where + skip) < (int)path_bytes)
+        return true;
+    cli_fail("console",
+             "%s: its console is %s; only one on a socket can be joined: "
+             "run it with --console unix:PATH",
+             name, where);
+    return false;
 }
 
 static int join(const char *path)

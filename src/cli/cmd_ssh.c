@@ -54,31 +54,19 @@ static bool forward_to_ssh(const char *net, char *host, size_t host_bytes,
 static bool find_port(const char *name, char *host, size_t host_bytes,
                       char *port, size_t port_bytes)
 {
-    char err[LULL_ERROR_BYTES];
-    struct client *client = client_open(name, err, sizeof(err));
-    const char *net;
-    json_t *stats = NULL;
-    bool found;
+    char net[4096], err[LULL_ERROR_BYTES];
 
-    if (client != NULL) {
-        stats = client_ask(client, "x-lull-stats", err, sizeof(err));
-        client_close(client);
-    }
-    if (stats == NULL) {
+    if (!client_setting(name, "net", net, sizeof(net), err, sizeof(err))) {
         cli_fail("ssh", "%s", err);
         return false;
     }
-    net = json_string_value(json_object_get(
-        json_object_get(json_object_get(stats, "settings"), "net"), "value"));
-    found =
-        net != NULL && forward_to_ssh(net, host, host_bytes, port, port_bytes);
-    if (!found)
-        cli_fail("ssh",
-                 "%s: no port of this machine leads to the guest's port 22; "
-                 "run it with --net user,forward=tcp:127.0.0.1:2222-:22",
-                 name);
-    json_decref(stats);
-    return found;
+    if (forward_to_ssh(net, host, host_bytes, port, port_bytes))
+        return true;
+    cli_fail("ssh",
+             "%s: no port of this machine leads to the guest's port 22; "
+             "run it with --net user,forward=tcp:127.0.0.1:2222-:22",
+             name);
+    return false;
 }
 
 /* ssh's words, then the command's. NULL: no memory. */

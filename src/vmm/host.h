@@ -20,9 +20,9 @@ uint64_t host_thread_cpu_ns(pthread_t thread);
 /* Voluntary context switches of a live thread: it slept, and was woken. False
  * when the host does not tell. */
 bool host_thread_switches(int64_t thread_id, uint64_t *voluntary);
-/* Memory whose contents matter no more, for the host to have; what is not
- * whole pages of the host's stays. */
-void host_memory_give(void *at, uint64_t bytes);
+/* Memory whose contents matter no more, for the host to have: whole pages of
+ * the host's. */
+void host_memory_give(void *pages, uint64_t bytes);
 /* Memory of this process in RAM now; 0 when the host does not tell. */
 uint64_t host_resident_bytes(void);
 

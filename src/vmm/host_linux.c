@@ -94,22 +94,7 @@ void host_forget_memory(int fd, size_t bytes)
         return;
 }
 
-/* The whole pages in [at, at + bytes): where they begin and how long. */
-static void *whole_pages(void *at, uint64_t bytes, size_t *whole)
+void host_memory_give(void *pages, uint64_t bytes)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)at + page - 1) & ~(page - 1);
-    uintptr_t end = ((uintptr_t)at + bytes) & ~(page - 1);
-
-    *whole = end > first ? end - first : 0;
-    return (void *)first;
-}
-
-void host_memory_give(void *at, uint64_t bytes)
-{
-    size_t whole;
-    void *first = whole_pages(at, bytes, &whole);
-
-    if (whole != 0)
-        (void)madvise(first, whole, MADV_DONTNEED);
+    (void)madvise(pages, bytes, MADV_DONTNEED);
 }

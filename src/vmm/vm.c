@@ -540,9 +540,15 @@ static struct lull_irq spi_line(void *vm, unsigned number)
     return spi(vm, number);
 }
 
+/* Pages of the host's that are not wholly given stay. */
 static void memory_give(void *vm, void *at, uint64_t bytes)
 {
-    host_memory_give(at, bytes);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)at + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)at + bytes) & ~(page - 1);
+
+    if (end > first)
+        host_memory_give((void *)first, end - first);
 }
 
 static bool vm_console_new(struct lull_vm *vm, struct why *why)
