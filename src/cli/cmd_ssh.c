@@ -17,14 +17,11 @@ static const char help[] =
     "\n"
     "Logs in to the guest of the VM, or runs COMMAND there, by ssh(1), "
     "through\n"
-    "the port that --net user,forward=tcp:HOST:PORT-:22 forwards. The guest's\n"
-    "host key is kept under the VM's name.\n"
+    "the port that --net user,forward=tcp:HOST:PORT-:22 forwards.\n"
     "\n"
     "  --user USER  who to be there (root)\n"
     "\n"
     "Exit codes: ssh's; 1 no such VM, or none of its ports is ssh's.\n";
-
-enum { MORE_WORDS = 10 };
 
 /* "tcp:HOST:PORT-[GUEST]:22" somewhere in `net`: the host's side of it. */
 static bool forward_to_ssh(const char *net, char *host, size_t host_bytes,
@@ -69,33 +66,40 @@ static bool find_port(const char *name, char *host, size_t host_bytes,
     return false;
 }
 
-/* ssh's words, then the command's. NULL: no memory. */
-static char **words(const char *name, const char *user, const char *host,
-                    const char *port, int count, char **command)
+/*
+ * ssh's words, then the command's. NULL: no memory.
+ *
+ * The connection ends at a port of this machine that belongs to the VM we have
+ * just spoken to, so there is nobody to mistake for it; and a guest that runs
+ * from memory has a new host key after every start. So none is remembered.
+ */
+static char **words(const char *user, const char *host, const char *port,
+                    int count, char **command)
 {
-    static char alias[LULL_VM_NAME_MAX + 32], target[256];
-    char **list = calloc((size_t)count + MORE_WORDS, sizeof(*list));
-    const char *const first[] = {
+    static char target[256];
+    static const char *const fixed[] = {
         "ssh",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "LogLevel=ERROR",
         "-p",
-        port,
-        "-o",
-        alias,
-        "-o",
-        "StrictHostKeyChecking=accept-new",
-        target,
     };
-    size_t n = sizeof(first) / sizeof(first[0]);
+    const size_t n = sizeof(fixed) / sizeof(fixed[0]);
+    char **list = calloc(n + 3 + (size_t)count, sizeof(*list));
 
     if (list == NULL)
         return NULL;
-    snprintf(alias, sizeof(alias), "HostKeyAlias=lull-%s", name);
+    for (size_t i = 0; i < n; i++)
+        list[i] = (char *)(uintptr_t)fixed[i];
     snprintf(target, sizeof(target), "%s@%s", user,
              host[0] != '\0' && strcmp(host, "0.0.0.0") != 0 ? host
                                                              : "127.0.0.1");
-    for (size_t i = 0; i < n; i++)
-        list[i] = (char *)(uintptr_t)first[i];
-    memcpy(list + n, command, (size_t)count * sizeof(*list));
+    list[n] = (char *)(uintptr_t)port;
+    list[n + 1] = target;
+    memcpy(list + n + 2, command, (size_t)count * sizeof(*list));
     return list;
 }
 
@@ -121,7 +125,7 @@ int cmd_ssh(int argc, char **argv)
         return cli_fail("ssh", "--user %s: no name of a user", user);
     if (!find_port(argv[1], host, sizeof(host), port, sizeof(port)))
         return CLI_ERROR;
-    list = words(argv[1], user, host, port, argc - at, argv + at);
+    list = words(user, host, port, argc - at, argv + at);
     if (list == NULL)
         return cli_fail("ssh", "no memory");
     execvp("ssh", list);
