@@ -629,16 +629,18 @@ static int hears_memory(struct session *s, size_t *bytes)
                              .msg_control = control.room,
                              .msg_controllen = sizeof(control.room)};
     ssize_t n = recvmsg(s->fd, &message, 0);
-    json_t *answer;
+    json_t *said, *answer;
     int fd = -1;
 
     ck_assert_int_gt(n, 0);
     s->len = (size_t)n;
-    answer = json_object_get(hear(s), "return");
+    said = hear(s);
+    answer = json_object_get(said, "return");
     ck_assert(json_is_true(json_object_get(answer, "recording")));
     ck_assert_str_eq(json_string_value(json_object_get(answer, "policy")),
                      "halt");
     *bytes = (size_t)json_integer_value(json_object_get(answer, "bytes"));
+    json_decref(said);
     if (message.msg_controllen != 0)
         memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
     return fd;
