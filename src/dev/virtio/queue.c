@@ -86,6 +86,9 @@ static struct descriptor get_descriptor(const uint8_t *at)
     uint8_t copy[DESC_BYTES];
 
     memcpy(copy, at, sizeof(copy));
+    /* The compiler must not think that the copy still equals its source, and
+     * read that again instead: the driver may have changed it. */
+    __asm__ volatile("" : "+m"(copy));
     return (struct descriptor){
         .gpa = get_le64(copy),
         .len = get_le32(copy + 8),
