@@ -1,13 +1,14 @@
 /*
- * Any sequence of accesses and lines against the GIC. The line to a vCPU and
- * what its acknowledge returns must agree at every step.
+ * Any sequence of accesses and lines against the GIC. The lines to a vCPU and
+ * what its acknowledges return must agree at every step: IRQ is Group 1's, FIQ
+ * Group 0's.
  */
 #include <stdlib.h>
 
 #include "fuzz_input.h"
 #include "gic.h"
 
-enum { CPUS = 3, IAR1 = 0xc660, SPURIOUS = 1023 };
+enum { CPUS = 3, IAR0 = 0xc640, IAR1 = 0xc660, SPURIOUS = 1023 };
 
 static struct gic *gic;
 
@@ -31,12 +32,13 @@ static void mmio(const struct lull_mmio *window, struct fuzz_input *in)
         window->write(window->dev, offset, width, fuzz_take(in, width));
 }
 
-static void acknowledge(unsigned cpu)
+static void acknowledge(unsigned cpu, bool fiq)
 {
-    bool pending = gic_pending(gic, cpu);
+    unsigned line = fiq ? GIC_LINE_FIQ : GIC_LINE_IRQ;
+    bool pending = (gic_lines(gic, cpu) & line) != 0;
     uint64_t intid;
 
-    if (!gic_sysreg_read(gic, cpu, IAR1, &intid) ||
+    if (!gic_sysreg_read(gic, cpu, fiq ? IAR0 : IAR1, &intid) ||
         pending != (intid != SPURIOUS) || (pending && intid >= GIC_INTIDS))
         abort();
 }
@@ -73,7 +75,7 @@ static void step(struct fuzz_input *in)
         gic_sysreg_write(gic, cpu, 0xc230, fuzz_take(in, 1));
         break;
     default:
-        acknowledge(cpu);
+        acknowledge(cpu, what & 8);
         break;
     }
 }
