@@ -11,6 +11,7 @@ import html
 import json
 import os
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -125,7 +126,10 @@ class Report(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="lull-")
         cls.page = Path(cls.folder.name) / "report.html"
-        subprocess.run([REPORT_TEST, "--write", cls.page], check=True)
+        # As meson runs a program that is for another machine.
+        wrapper = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
+        subprocess.run([*wrapper, REPORT_TEST, "--write", cls.page],
+                       check=True)
 
     @classmethod
     def tearDownClass(cls):

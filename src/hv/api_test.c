@@ -745,6 +745,8 @@ START_TEST(memory_may_run_out)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return; /* sanitizers end the process where malloc would return NULL */
 #endif
+    if (getenv("MESON_EXE_WRAPPER") != NULL)
+        return; /* an emulator would be short of memory, and not survive it */
     ck_assert_int_eq(exit_code_of(child_without_memory), 0);
 }
 END_TEST

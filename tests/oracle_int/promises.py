@@ -8,8 +8,10 @@ others, says which words are instructions. Every value of a word's bits 31 to
 10 (one in `step`; 1: all) is asked, with the low bits random, and the whole
 space of system registers and instructions (all of it up to a step of 81).
 """
+import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -212,7 +214,7 @@ HINTS = {"psb csync"}
 
 def promised(encodings):
     """LLVM's features, from the ID registers."""
-    out = subprocess.run([encodings, "id"], capture_output=True, text=True,
+    out = subprocess.run([*encodings, "id"], capture_output=True, text=True,
                          check=True).stdout
     registers = {name: int(value, 16)
                  for name, value in (line.split() for line in
@@ -277,7 +279,7 @@ def theirs(llvm_mc, attr, words):
 
 
 def ours(encodings, words):
-    out = subprocess.run([encodings, "words"],
+    out = subprocess.run([*encodings, "words"],
                          input="\n".join("%x" % w for w in words),
                          capture_output=True, text=True, check=True).stdout
     return [int(v) for v in out.split()]
@@ -342,7 +344,7 @@ def check_features(encodings, llvm_mc, features):
 
 def kind_words(encodings):
     """Words of every kind that the decoder knows."""
-    out = subprocess.run([encodings, "kinds"], capture_output=True, text=True,
+    out = subprocess.run([*encodings, "kinds"], capture_output=True, text=True,
                          check=True).stdout
     return [int(line, 16) for line in out.split()]
 
@@ -435,7 +437,10 @@ def should_system(registers, features):
 
 
 def main():
-    encodings, llvm_mc = sys.argv[1:3]
+    program, llvm_mc = sys.argv[1:3]
+    # As meson runs a program that is for another machine.
+    encodings = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
+    encodings.append(program)
     step = int(sys.argv[3]) if len(sys.argv) > 3 else 41
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     if not shutil.which(llvm_mc):
