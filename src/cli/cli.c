@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int cli_fail(const char *command, const char *format, ...)
 {
@@ -107,4 +108,13 @@ bool cli_size(const char *text, uint64_t *bytes)
         shift = 10 * (unsigned)(unit - units + 1);
     }
     return !__builtin_mul_overflow(value, (uint64_t)1 << shift, bytes);
+}
+
+void cli_sleep(double seconds)
+{
+    struct timespec left = {.tv_sec = (time_t)seconds};
+
+    left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
+    while (nanosleep(&left, &left) != 0)
+        ;
 }

@@ -39,6 +39,9 @@ bool cli_seconds(const char *text, double high, double *value);
 /* A size: "512M", "1G", or a plain number of MiB. */
 bool cli_size(const char *text, uint64_t *bytes);
 
+/* Sleep so long, whatever signals are handled meanwhile. */
+void cli_sleep(double seconds);
+
 /* The commands: argv[0] is the command's name. */
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);

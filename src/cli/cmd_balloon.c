@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
 #include "client.h"
@@ -74,13 +73,6 @@ static int parse(struct request *request, int argc, char **argv)
     return 0;
 }
 
-static void pause_briefly(void)
-{
-    struct timespec tenth = {.tv_nsec = 100000000};
-
-    nanosleep(&tenth, NULL);
-}
-
 /* What the guest has, or -1. */
 static json_int_t actual(struct client *client, char *err, size_t err_bytes)
 {
@@ -135,7 +127,7 @@ static int balloon(const struct request *request)
         bytes = actual(client, err, sizeof(err));
         for (; bytes >= 0 && !arrived(request, bytes) && left > 0;
              left -= 0.1) {
-            pause_briefly();
+            cli_sleep(0.1);
             bytes = actual(client, err, sizeof(err));
         }
     }

@@ -8,7 +8,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -323,15 +322,6 @@ static int print(struct readings *r, const struct request *request)
  * -------------------------------------------------------------
  */
 
-static void sleep_seconds(double seconds)
-{
-    struct timespec left = {.tv_sec = (time_t)seconds};
-
-    left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
-    while (nanosleep(&left, &left) != 0)
-        ;
-}
-
 /* The last reading, if there is one, is the next one's first. */
 static bool take(struct client *client, double interval, struct readings *r,
                  char *err, size_t err_bytes)
@@ -344,7 +334,7 @@ static bool take(struct client *client, double interval, struct readings *r,
             r->before = client_ask(client, "x-lull-stats", err, err_bytes);
         if (r->before == NULL)
             return false;
-        sleep_seconds(interval);
+        cli_sleep(interval);
     }
     r->after = client_ask(client, "x-lull-stats", err, err_bytes);
     if (r->after == NULL)

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -95,15 +94,6 @@ static int set(struct request *request, int option, const char *value)
     }
 }
 
-static void sleep_seconds(double seconds)
-{
-    struct timespec left = {.tv_sec = (time_t)seconds};
-
-    left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
-    while (nanosleep(&left, &left) != 0)
-        ;
-}
-
 static unsigned terminal_width(void)
 {
     struct winsize size;
@@ -138,7 +128,7 @@ static int print_tables(struct top_vms *vms, const struct request *request)
 
     top_refresh(vms);
     do {
-        sleep_seconds(request->interval);
+        cli_sleep(request->interval);
         top_refresh(vms);
         status = print(vms, request->json);
         if (request->batch)

@@ -12,6 +12,7 @@
 
 #include "lull/control.h"
 #include "sandbox.h"
+#include "slots.h"
 
 enum { RULES_MAX = 16 };
 
@@ -47,15 +48,10 @@ static void add_socket(struct rules *rules, char *dir, const char *console)
     add(rules, dir, SANDBOX_REMOVE);
 }
 
-static bool has_network(const struct lull_vm_config *config)
-{
-    return config->net != NULL && strcmp(config->net, "none") != 0;
-}
-
 bool vm_contain(struct lull_vm *vm, struct why *why)
 {
     const struct lull_vm_config *config = &vm->config;
-    struct sandbox_config sandbox = {.network = has_network(config)};
+    struct sandbox_config sandbox = {.network = slots_have_net(config)};
     struct rules rules = {.count = 0};
 
     vm->sandbox = "off";

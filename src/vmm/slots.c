@@ -37,7 +37,7 @@ static bool wants_console(const struct lull_vm_config *config)
     return config->virtio_console != NULL;
 }
 
-static bool wants_net(const struct lull_vm_config *config)
+bool slots_have_net(const struct lull_vm_config *config)
 {
     return config->net != NULL && strcmp(config->net, "none") != 0;
 }
@@ -46,7 +46,7 @@ static bool in_use(const struct lull_vm_config *config, unsigned slot)
 {
     return slot == RNG || slot == BALLOON ||
            (slot == CONSOLE && wants_console(config)) ||
-           (slot == NET && wants_net(config)) ||
+           (slot == NET && slots_have_net(config)) ||
            (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count);
 }
 
@@ -155,7 +155,7 @@ static bool add_all(struct slots *slots, struct why *why)
 {
     return add_rng(slots, why) && add_balloon(slots, why) &&
            (!wants_console(slots->config) || add_console(slots, why)) &&
-           (!wants_net(slots->config) || add_net(slots, why)) &&
+           (!slots_have_net(slots->config) || add_net(slots, why)) &&
            add_disks(slots, why);
 }
 

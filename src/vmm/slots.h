@@ -30,6 +30,9 @@ struct slots_host {
 unsigned slots_windows(const struct lull_vm_config *config,
                        struct fdt_virtio *windows);
 
+/* Whether there is a network among them. */
+bool slots_have_net(const struct lull_vm_config *config);
+
 struct slots *slots_new(const struct lull_vm_config *config,
                         const struct slots_host *host, struct why *why);
 /* Begin the threads that devices have, before the vCPUs'. */
