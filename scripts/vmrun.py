@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 
 def lull_command(lull, kernel, initrd=None, append="", cpus=1, memory="512M",
-                 idle=None, extra=()):
+                 idle=None, forward=None, extra=()):
+    """`forward`: a port of the host's, and the guest's for it."""
     command = [str(lull), "run", "--kernel", str(kernel), "--cpus",
                str(cpus), "--memory", memory, "--console", "stdio",
                "--no-reboot"]
@@ -28,17 +29,23 @@ def lull_command(lull, kernel, initrd=None, append="", cpus=1, memory="512M",
         command += ["--append", append]
     if idle:
         command += ["--idle", idle]
+    if forward:
+        command += ["--net", "user,forward=tcp:127.0.0.1:{}-:{}".format(
+            *forward)]
     return command + list(extra)
 
 
 def qemu_command(qemu, kernel, initrd=None, append="", cpus=1, memory="512M",
-                 cpu="cortex-a57", extra=()):
+                 cpu="cortex-a57", forward=None, extra=()):
     """The fair peer: plain `-cpu max` computes pointer authentication the
     slow way."""
     command = [qemu, "-M", "virt,gic-version=3", "-cpu", cpu, "-smp",
                str(cpus), "-m", memory, "-display", "none", "-monitor",
                "none", "-serial", "stdio", "-nic", "none", "-no-reboot",
                "-kernel", str(kernel)]
+    if forward:
+        command += ["-netdev", "user,id=n,hostfwd=tcp:127.0.0.1:{}-:{}".format(
+            *forward), "-device", "virtio-net-device,netdev=n"]
     if initrd:
         command += ["-initrd", str(initrd)]
     if append:
