@@ -35,7 +35,8 @@ SECONDS = 2
 VCPUS, TICKS_PER_S = 4, 2
 # What a fault may cost, in wake-ups of the guest: one, and the host is noisy.
 WAKES_PER_FAULT = 4
-# Slices are paid from 2 % of a core per vCPU; as much again for the noise.
+# Slices are paid from 2 % of a core per vCPU, whatever one costs on this host;
+# as much again for the noise.
 SLICES_PERCENT = 2 * 2 * VCPUS
 # The guest idles at hundredths of a percent, which a busy host doubles.
 NOISE_PERCENT = 0.3

@@ -1031,9 +1031,24 @@ END_TEST
 
 START_TEST(slices_are_derived_from_the_share)
 {
-    ck_assert_uint_eq(rung_slice_ns(20 * US, 20), 1 * MS);
-    ck_assert_uint_eq(rung_slice_ns(20 * US, 0), 1 * MS);
-    ck_assert_uint_eq(rung_slice_ns(20 * US, 1000), 200 * US);
+    rung_init(&rung, 0);
+    ck_assert_uint_eq(rung_slice_ns(&rung, 20 * US, 20), 1 * MS);
+    ck_assert_uint_eq(rung_slice_ns(&rung, 20 * US, 0), 1 * MS);
+    ck_assert_uint_eq(rung_slice_ns(&rung, 20 * US, 1000), 200 * US);
+    ck_assert_uint_eq(rung_slice_ns(&rung, 20 * US, 1), 20 * MS);
+}
+END_TEST
+
+START_TEST(slices_follow_what_they_cost)
+{
+    rung_init(&rung, 0);
+    rung_slice_cost(&rung, 40 * US);
+    ck_assert_uint_eq(rung_slice_ns(&rung, 20 * US, 20), 2 * MS);
+    rung_slice_cost(&rung, 120 * US);
+    ck_assert_uint_eq(rung_slice_ns(&rung, 20 * US, 20), 2500 * US);
+    for (int i = 0; i < 100; i++)
+        rung_slice_cost(&rung, 10 * US);
+    ck_assert_uint_le(rung_slice_ns(&rung, 20 * US, 20), 501 * US);
 }
 END_TEST
 
@@ -1119,6 +1134,7 @@ static TCase *ladder(void)
     tcase_add_test(tc, rung_forgives_what_held_for_as_long_as_the_distrust);
     tcase_add_test(tc, rung_retry_can_be_shortened);
     tcase_add_test(tc, slices_are_derived_from_the_share);
+    tcase_add_test(tc, slices_follow_what_they_cost);
     return tc;
 }
 

@@ -18,6 +18,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Two lines of most CPUs, one of Apple's. */
 enum { CACHE_LINE = 128 };
@@ -386,15 +387,24 @@ static enum gov_end sleep_parked(struct idle_vcpu *iv, uint64_t until,
     return word_look(&iv->word) & mask ? GOV_KICK : GOV_TIME;
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000ULL + (uint64_t)used.tv_nsec;
+}
+
 /* The ladder's last rungs: nothing wakes them, so they look. */
 static enum gov_end sleep_sliced(struct idle_vcpu *iv, uint64_t until,
                                  uint64_t now, uint32_t mask)
 {
-    uint64_t slice =
-        rung_slice_ns(park_host.park_cost_ns, iv->gov.policy.share_permille);
+    uint64_t used_ns = thread_cpu_ns();
 
     while (now < until) {
-        uint64_t started = now;
+        uint64_t slice = rung_slice_ns(&iv->rung, park_host.park_cost_ns,
+                                       iv->gov.policy.share_permille);
+        uint64_t started = now, before_ns = used_ns;
         uint64_t end_ns = until - now < slice ? until : now + slice;
 
         if (word_look(&iv->word) & mask)
@@ -409,6 +419,8 @@ static enum gov_end sleep_sliced(struct idle_vcpu *iv, uint64_t until,
         if (!refused(iv, now))
             park_slice(end_ns);
         now = idle_now_ns();
+        used_ns = thread_cpu_ns();
+        rung_slice_cost(&iv->rung, used_ns - before_ns);
         rung_watch(&iv->rung, now < end_ns, now - started, now);
     }
     return GOV_TIME;

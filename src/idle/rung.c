@@ -9,6 +9,7 @@ enum {
     TIMED_WINDOW = 32,
     LATE_NS = 5000000,
     LEAST_SLICE_NS = 200000,
+    MOST_SLICE_NS = 20000000,
 };
 
 #define FIRST_RETRY_NS 60000000000ULL
@@ -107,11 +108,24 @@ enum idle_rung rung_now(struct rung *r, uint64_t now)
     return r->at;
 }
 
-uint64_t rung_slice_ns(uint64_t park_cost_ns, uint32_t share_permille)
+/* Eight are enough to forget one that a page fault or an interrupt fell into,
+ * and few enough to follow the host. */
+void rung_slice_cost(struct rung *r, uint64_t cpu_ns)
 {
-    /* A share of nothing cannot pay for looking; 2 % is the default's. */
-    uint64_t slice =
-        park_cost_ns * 1000 / (share_permille ? share_permille : 20);
+    if (r->slice_cost_ns == 0)
+        r->slice_cost_ns = cpu_ns;
+    else
+        r->slice_cost_ns = (7 * r->slice_cost_ns + cpu_ns) / 8;
+}
 
+uint64_t rung_slice_ns(const struct rung *r, uint64_t park_cost_ns,
+                       uint32_t share_permille)
+{
+    uint64_t cost = r->slice_cost_ns ? r->slice_cost_ns : park_cost_ns;
+    /* A share of nothing cannot pay for looking; 2 % is the default's. */
+    uint64_t slice = cost * 1000 / (share_permille ? share_permille : 20);
+
+    if (slice > MOST_SLICE_NS)
+        return MOST_SLICE_NS;
     return slice > LEAST_SLICE_NS ? slice : LEAST_SLICE_NS;
 }

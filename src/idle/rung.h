@@ -31,6 +31,7 @@ struct rung {
     uint64_t changes;
     uint64_t entries[IDLE_RUNGS];
     uint64_t oversleeps;
+    uint64_t slice_cost_ns; /* 0: none was seen yet */
     /* The windows of waits under watch: all, and those for a time. */
     unsigned waits, strays;
     uint64_t slept_ns;
@@ -49,7 +50,11 @@ bool rung_timed(struct rung *r, uint64_t late_ns, uint64_t now);
 void rung_fail(struct rung *r, uint64_t now);
 /* The rung to sleep on now. */
 enum idle_rung rung_now(struct rung *r, uint64_t now);
-/* As short as `share` of a core pays for, and 200 us at the least. */
-uint64_t rung_slice_ns(uint64_t park_cost_ns, uint32_t share_permille);
+/* What a slice was seen to cost this thread; the average of some is kept. */
+void rung_slice_cost(struct rung *r, uint64_t cpu_ns);
+/* As short as `share` of a core pays for, from 200 us to 20 ms. `park_cost_ns`
+ * is what one costs before any was seen. */
+uint64_t rung_slice_ns(const struct rung *r, uint64_t park_cost_ns,
+                       uint32_t share_permille);
 
 #endif
