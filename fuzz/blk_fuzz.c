@@ -17,10 +17,12 @@
 enum {
     RAM_BYTES = 32768,
     DISK_BYTES = 8192,
+    QUEUES = 3,
     QUEUE = 16,
-    AVAIL = 0x1000,
-    USED = 0x2000,
-    FREE = 0x3000, /* from here on: buffers */
+    RINGS = 0x1000, /* of a queue: descriptors, and at */
+    AVAIL = 0x400,
+    USED = 0x800,
+    FREE = QUEUES * RINGS, /* from here on: buffers */
     STATUS = 0x70,
     NOTIFY = 0x50,
 };
@@ -28,7 +30,7 @@ enum {
 
 static uint8_t memory[RAM_BYTES] __attribute__((aligned(4096)));
 static const struct lull_ram ram = {memory, RAM_GPA, RAM_BYTES};
-static uint16_t available;
+static uint16_t available[QUEUES];
 
 /* ---- the disk ------------------------------------------------------------
  */
@@ -69,16 +71,32 @@ static void *work(void *opaque)
         first = r->next;
         pthread_mutex_unlock(&lock);
         check(r);
-        r->done(r, r->offset_bytes == 512 ? EIO : 0);
+        r->error = r->offset_bytes == 512 ? EIO : 0;
+        r->next = NULL;
+        r->done(r);
     }
     return NULL;
 }
 
-static void submit(void *host, struct lull_disk_request *r)
+/* What lies in the first sectors is in memory. */
+static bool read_now(void *host, struct lull_disk_request *r)
 {
+    if (r->offset_bytes >= 2048)
+        return false;
+    check(r);
+    r->error = r->offset_bytes == 512 ? EIO : 0;
+    return true;
+}
+
+static void submit(void *host, struct lull_disk_request *list)
+{
+    struct lull_disk_request **last = &list->next;
+
+    while (*last != NULL)
+        last = &(*last)->next;
     pthread_mutex_lock(&lock);
-    r->next = first;
-    first = r;
+    *last = first;
+    first = list;
     pthread_cond_signal(&news);
     pthread_mutex_unlock(&lock);
 }
@@ -93,30 +111,43 @@ static void set(struct lull_virtio *dev, unsigned offset, uint32_t value)
     m->write(m->dev, offset, 4, value);
 }
 
+static void start_queue(struct lull_virtio *dev, unsigned n)
+{
+    uint32_t rings = (uint32_t)RAM_GPA + n * RINGS;
+
+    set(dev, 0x30, n);
+    set(dev, 0x38, QUEUE);
+    set(dev, 0x80, rings);
+    set(dev, 0x84, 0);
+    set(dev, 0x90, rings + AVAIL);
+    set(dev, 0x94, 0);
+    set(dev, 0xa0, rings + USED);
+    set(dev, 0xa4, 0);
+    set(dev, 0x44, 1);
+}
+
 static void start(struct lull_virtio *dev)
 {
     static const uint32_t writes[][2] = {
-        {STATUS, 0},   {STATUS, 3},
-        {0x24, 0},     {0x20, 3U << 28},
-        {0x24, 1},     {0x20, 1},
-        {STATUS, 11},  {0x30, 0},
-        {0x38, QUEUE}, {0x80, (uint32_t)RAM_GPA},
-        {0x84, 0},     {0x90, (uint32_t)RAM_GPA + AVAIL},
-        {0x94, 0},     {0xa0, (uint32_t)RAM_GPA + USED},
-        {0xa4, 0},     {0x44, 1},
-        {STATUS, 15},
+        {STATUS, 0}, {STATUS, 3}, {0x24, 0},    {0x20, 3U << 28},
+        {0x24, 1},   {0x20, 1},   {STATUS, 11},
     };
 
     memset(memory, 0, FREE);
-    available = 0;
     for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
         set(dev, writes[i][0], writes[i][1]);
+    for (unsigned n = 0; n < QUEUES; n++) {
+        available[n] = 0;
+        start_queue(dev, n);
+    }
+    set(dev, STATUS, 15);
 }
 
 /* Lengths and addresses near those that make sense. */
 static void put_descriptor(struct fuzz_input *in)
 {
-    uint8_t *d = memory + 16 * (fuzz_take(in, 1) % (2 * QUEUE));
+    unsigned which = (unsigned)fuzz_take(in, 1);
+    uint8_t *d = memory + which / 64 % QUEUES * RINGS + 16 * (which % QUEUE);
     uint64_t gpa = RAM_GPA + FREE + fuzz_take(in, 2) % (RAM_BYTES - FREE);
     static const uint32_t lengths[] = {1, 16, 20, 32, 512, 513, 1024};
     unsigned what = (unsigned)fuzz_take(in, 1);
@@ -139,10 +170,12 @@ static void put_header(struct fuzz_input *in)
 
 static void make_available(struct lull_virtio *dev, struct fuzz_input *in)
 {
-    put_le16(memory + AVAIL + 4 + 2 * (available % QUEUE),
-             (uint16_t)(fuzz_take(in, 1) % QUEUE));
-    put_le16(memory + AVAIL + 2, ++available);
-    set(dev, NOTIFY, 0);
+    unsigned which = (unsigned)fuzz_take(in, 1), n = which / 64 % QUEUES;
+    uint8_t *ring = memory + n * RINGS + AVAIL;
+
+    put_le16(ring + 4 + 2 * (available[n] % QUEUE), which % QUEUE);
+    put_le16(ring + 2, ++available[n]);
+    set(dev, NOTIFY, n);
 }
 
 static void step(struct lull_virtio *dev, struct fuzz_input *in)
@@ -187,7 +220,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool worker;
     struct fuzz_input in = {data, size};
-    struct lull_disk disk = {.submit = submit, .size_bytes = DISK_BYTES};
+    struct lull_disk disk = {
+        .submit = submit, .read_now = read_now, .size_bytes = DISK_BYTES};
     struct lull_virtio *dev;
     pthread_t thread;
 
@@ -196,7 +230,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     worker = true;
     disk.read_only = fuzz_take(&in, 1) == 0;
     memset(memory, 0, sizeof(memory));
-    dev = lull_virtio_blk_new(0, &ram, (struct lull_irq){0}, &disk, "fuzz");
+    dev = lull_virtio_blk_new(0, &ram, (struct lull_irq){0}, &disk, "fuzz",
+                              QUEUES);
     start(dev);
     while (in.left != 0)
         step(dev, &in);

@@ -127,6 +127,12 @@ static bool add_net(struct slots *slots, struct why *why)
                 why);
 }
 
+static unsigned disk_queues(const struct lull_vm_config *config)
+{
+    return config->cpus < LULL_BLK_QUEUES_MAX ? config->cpus
+                                              : LULL_BLK_QUEUES_MAX;
+}
+
 static bool add_disk(struct slots *slots, unsigned number, struct why *why)
 {
     unsigned slot = FIRST_DISK + number;
@@ -139,7 +145,7 @@ static bool add_disk(struct slots *slots, unsigned number, struct why *why)
            fill(slots, slot, name,
                 lull_virtio_blk_new(slot, slots->host.ram, line(slots, slot),
                                     lull_disk_file_disk(slots->disk[number]),
-                                    name),
+                                    name, disk_queues(slots->config)),
                 why);
 }
 

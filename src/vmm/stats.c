@@ -236,8 +236,9 @@ static void virtio_json(const struct lull_vm *vm, json_t *devices)
             continue;
         stats = lull_virtio_stats(device);
         json_object_set_new(devices, name,
-                            json_pack("{s:I,s:I,s:I}", "notifies",
-                                      (json_int_t)stats.notifies, "interrupts",
+                            json_pack("{s:I,s:I,s:I,s:I}", "notifies",
+                                      (json_int_t)stats.notifies, "chains",
+                                      (json_int_t)stats.chains, "interrupts",
                                       (json_int_t)stats.interrupts, "broken",
                                       (json_int_t)stats.broken));
     }

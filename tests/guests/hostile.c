@@ -15,7 +15,7 @@ enum {
     SLOTS = 32,
     SLOT_BYTES = 0x200,
     MAGIC = 0x74726976, /* "virt" */
-    QUEUE_MAX = 1024,
+    QUEUES = 8, /* of a device, at most */
     RAM_BASE = 0x40000000,
     RAM_BYTES = 128 << 20,
     DESC_NEXT = 1,
@@ -203,7 +203,7 @@ static void bring_up(uint64_t device)
     mmio_write32(device + REG_FEATURES_SEL, 1);
     mmio_write32(device + REG_FEATURES, one_in(16) ? 0 : 1);
     mmio_write32(device + REG_STATUS, one_in(16) ? (uint32_t)number() : 11);
-    for (unsigned queue = 0; queue < 4; queue++)
+    for (unsigned queue = 0; queue < QUEUES; queue++)
         set_up_queue(device, queue);
     mmio_write32(device + REG_STATUS, one_in(16) ? (uint32_t)number() : 15);
 }
@@ -212,7 +212,7 @@ static void bring_up(uint64_t device)
  * memory is by now; then the doorbell. */
 static void offer(uint64_t device)
 {
-    unsigned queue = (unsigned)below(4);
+    unsigned queue = (unsigned)below(QUEUES);
 
     for (unsigned i = 0; i < 8; i++) {
         uint64_t at = arena_address() & ~1ull;
@@ -229,7 +229,7 @@ static void offer(uint64_t device)
 static void ask(uint64_t device)
 {
     struct ring ring = make_ring();
-    unsigned queue = (unsigned)below(3);
+    unsigned queue = (unsigned)below(one_in(2) ? 2 : QUEUES);
     volatile uint16_t *avail = (volatile uint16_t *)(uintptr_t)ring.driver;
 
     mmio_write32(device + REG_STATUS, 0);

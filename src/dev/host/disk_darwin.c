@@ -38,3 +38,10 @@ int disk_zero_range(int fd, uint64_t offset, uint64_t length, bool unmap)
         return 0;
     return errno == EINVAL || errno == ENOTSUP ? EOPNOTSUPP : errno;
 }
+
+/* There is no way to ask. */
+int64_t disk_read_now(int fd, const struct iovec *vector, int count,
+                      uint64_t offset)
+{
+    return -1;
+}

@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
+
+enum { DIRECT_ALIGNMENT = 512 }; /* less is never possible */
 
 /* A second descriptor for a file, past the page cache; -1: there is no such
  * thing here. */
@@ -15,5 +18,9 @@ int disk_sync(int fd);
 /* Zeros, without writing them; EOPNOTSUPP where that does not exist. With
  * `unmap` the space is given back. */
 int disk_zero_range(int fd, uint64_t offset, uint64_t length, bool unmap);
+/* How many bytes could be read without waiting for anything: from the page
+ * cache. Fewer than asked for, or negative: do it elsewhere. */
+int64_t disk_read_now(int fd, const struct iovec *vector, int count,
+                      uint64_t offset);
 
 #endif

@@ -27,3 +27,9 @@ int disk_zero_range(int fd, uint64_t offset, uint64_t length, bool unmap)
             return errno == ENOSYS ? EOPNOTSUPP : errno;
     return 0;
 }
+
+int64_t disk_read_now(int fd, const struct iovec *vector, int count,
+                      uint64_t offset)
+{
+    return preadv2(fd, vector, count, (off_t)offset, RWF_NOWAIT);
+}

@@ -24,12 +24,14 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned finished;
 static int last_error;
 
-static void done(struct lull_disk_request *request, int result)
+static void done(struct lull_disk_request *list)
 {
     pthread_mutex_lock(&lock);
-    finished++;
-    if (result != 0)
-        last_error = result;
+    for (; list != NULL; list = list->next) {
+        finished++;
+        if (list->error != 0)
+            last_error = list->error;
+    }
     pthread_cond_signal(&changed);
     pthread_mutex_unlock(&lock);
 }
@@ -73,6 +75,7 @@ static void submit(const struct lull_disk_file *file,
     const struct lull_disk *disk = lull_disk_file_disk(file);
 
     request->done = done;
+    request->next = NULL;
     disk->submit(disk->host, request);
 }
 

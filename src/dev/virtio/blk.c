@@ -1,10 +1,12 @@
 /*
- * The block device (virtio 1.2, section 5.2) with one queue.
+ * The block device (virtio 1.2, section 5.2) with several queues.
  *
  * A request is taken apart once, when its chain is popped: header, data,
- * status byte, each wherever the driver's descriptors put it. What passes the
- * checks is handed to the disk, which does it on threads of its own; the
- * answer is pushed from there.
+ * status byte, each wherever the driver's descriptors put it. A small read
+ * that the host can answer from memory is answered at once, which spares two
+ * threads a wake-up. What else passes the checks is handed to the disk, all
+ * that one look at the queue found together; the disk does it on threads of
+ * its own, and the answers are pushed from there.
  *
  * A queue that stops waits for what is on its way, because the driver may use
  * its memory for something else as soon as it reads the status as 0.
@@ -20,8 +22,12 @@
 #include "virtio.h"
 
 enum {
-    REQUESTS = 0, /* the queue */
     QUEUE_SIZE = 128,
+
+    /* Longer reads are copied on the disk's threads, while the vCPU goes on;
+     * after so many short ones it goes on, too. */
+    NOW_BYTES_MAX = 32 << 10,
+    NOW_READS_MAX = 32,
 
     HEADER_BYTES = 16,
     SEGMENT_BYTES = 16, /* of a discard or write-zeroes */
@@ -39,12 +45,15 @@ enum {
     S_OK = 0,
     S_IOERR = 1,
     S_UNSUPP = 2,
-    S_PENDING = 256, /* ours: the disk answers later */
+    /* ours: */
+    S_PENDING = 256, /* the disk answers later */
+    S_BAD,           /* a chain that cannot be a request */
 
     F_SEG_MAX = 1 << 2,
     F_RO = 1 << 5,
     F_BLK_SIZE = 1 << 6,
     F_FLUSH = 1 << 9,
+    F_MQ = 1 << 12,
     F_DISCARD = 1 << 13,
     F_WRITE_ZEROES = 1 << 14,
 
@@ -55,7 +64,7 @@ enum {
 
 struct blk_request {
     struct lull_disk_request disk; /* first: they are converted to each other */
-    struct blk *blk;
+    struct blk_queue *queue;
     struct blk_request *free;
     unsigned epoch;
     uint16_t head;
@@ -64,12 +73,10 @@ struct blk_request {
     struct iovec vector[VIRTQ_SIZE_MAX];
 };
 
-struct blk {
-    struct lull_virtio base; /* first */
-    const struct lull_disk *disk;
-    uint8_t config[CONFIG_BYTES];
-    char id[ID_BYTES];
-
+/* All of it under the device's lock. */
+struct blk_queue {
+    struct blk *blk;
+    unsigned number;
     unsigned epoch;      /* counts the times the queue stopped */
     unsigned on_the_way; /* with the disk */
     bool draining;
@@ -79,6 +86,17 @@ struct blk {
     unsigned used;
     struct blk_request request[QUEUE_SIZE];
 };
+
+struct blk {
+    struct lull_virtio base; /* first */
+    const struct lull_disk *disk;
+    uint8_t config[CONFIG_BYTES];
+    char id[ID_BYTES];
+    struct blk_queue queue[];
+};
+
+_Static_assert((int)LULL_BLK_QUEUES_MAX <= (int)VIRTIO_QUEUES_MAX,
+               "the transport has as many");
 
 static struct blk *blk_of(struct lull_virtio *dev)
 {
@@ -155,7 +173,7 @@ static void set_data_in(struct blk_request *r, const struct virtq_chain *chain)
 /* The one place where a sector number becomes an offset. */
 static bool set_range(struct blk_request *r, uint64_t sector, uint64_t length)
 {
-    uint64_t size = r->blk->disk->size_bytes;
+    uint64_t size = r->queue->blk->disk->size_bytes;
 
     if (length % LULL_SECTOR_BYTES != 0 || sector > size / LULL_SECTOR_BYTES ||
         length > size - sector * LULL_SECTOR_BYTES)
@@ -208,7 +226,7 @@ static int get_id(struct blk_request *r)
         size_t left = ID_BYTES - done;
         size_t len = left < part->iov_len ? left : part->iov_len;
 
-        memcpy(part->iov_base, r->blk->id + done, len);
+        memcpy(part->iov_base, r->queue->blk->id + done, len);
         done += len;
     }
     r->to_driver = (uint32_t)done;
@@ -222,7 +240,7 @@ static int understand(struct blk_request *r, const struct virtq_chain *chain,
     bool changes = header->type == T_OUT || header->type == T_DISCARD ||
                    header->type == T_WRITE_ZEROES;
 
-    if (changes && r->blk->disk->read_only)
+    if (changes && r->queue->blk->disk->read_only)
         return S_IOERR;
     if (changes)
         set_data_out(r, chain);
@@ -251,136 +269,183 @@ static int understand(struct blk_request *r, const struct virtq_chain *chain,
 /* ---- their way through the device ----------------------------------------
  */
 
-static struct blk_request *request_new(struct blk *b)
+static struct blk_request *request_new(struct blk_queue *q)
 {
-    struct blk_request *r = b->free;
+    struct blk_request *r = q->free;
 
     if (r != NULL)
-        b->free = r->free;
-    else if (b->used < QUEUE_SIZE)
-        r = &b->request[b->used++];
+        q->free = r->free;
+    else if (q->used < QUEUE_SIZE)
+        r = &q->request[q->used++];
+    if (r != NULL)
+        r->queue = q;
     return r;
 }
 
 static void request_free(struct blk_request *r)
 {
-    r->free = r->blk->free;
-    r->blk->free = r;
+    r->free = r->queue->free;
+    r->queue->free = r;
 }
 
 static void answer(struct blk_request *r, int status)
 {
     *r->status = (uint8_t)status;
-    virtio_push(&r->blk->base, REQUESTS, r->head,
+    virtio_push(&r->queue->blk->base, r->queue->number, r->head,
                 (status == S_OK ? r->to_driver : 0) + 1);
     request_free(r);
 }
 
-static void process(struct blk *b);
+static void process(struct blk_queue *q);
 
-static void disk_done(struct lull_disk_request *request, int error)
+static void one_done(struct blk_request *r)
 {
-    struct blk_request *r = (struct blk_request *)request;
-    struct blk *b = r->blk;
+    struct blk_queue *q = r->queue;
 
-    virtio_lock(&b->base);
-    b->on_the_way--;
-    if (r->epoch == b->epoch)
-        answer(r, error == 0 ? S_OK : S_IOERR);
+    q->on_the_way--;
+    if (r->epoch == q->epoch)
+        answer(r, r->disk.error == 0 ? S_OK : S_IOERR);
     else
         request_free(r);
-    if (b->draining && b->on_the_way == 0)
-        pthread_cond_broadcast(&b->drained);
-    process(b);
+    if (q->draining && q->on_the_way == 0)
+        pthread_cond_broadcast(&q->drained);
+}
+
+/* All are answered before the driver is told. */
+static void disk_done(struct lull_disk_request *list)
+{
+    struct blk *b = ((struct blk_request *)list)->queue->blk;
+    unsigned met = 0;
+
+    virtio_lock(&b->base);
+    while (list != NULL) {
+        struct blk_request *r = (struct blk_request *)list;
+
+        list = list->next;
+        met |= 1U << r->queue->number;
+        one_done(r);
+    }
+    for (unsigned i = 0; met != 0; i++, met >>= 1)
+        if (met & 1)
+            process(&b->queue[i]);
     virtio_unlock(&b->base);
 }
 
-/* False: a chain that cannot be a request. */
-static bool start(struct blk *b, struct blk_request *r)
+static int start(struct blk_request *r)
 {
-    const struct virtq_chain *chain = &b->base.chain;
+    const struct virtq_chain *chain = &r->queue->blk->base.chain;
     const struct virtq_span *last;
     struct header header;
-    int status;
 
-    r->blk = b;
-    r->epoch = b->epoch;
+    r->epoch = r->queue->epoch;
     r->head = chain->head;
     r->to_driver = 0;
     r->disk.done = disk_done;
     r->disk.unmap = false;
     if (chain->in == 0 || !get_header(chain, &header))
-        return false;
+        return S_BAD;
     last = &chain->span[chain->out + chain->in - 1];
     r->status = last->host + last->len - 1;
-    status = understand(r, chain, &header);
+    return understand(r, chain, &header);
+}
+
+static int read_now(struct blk_request *r)
+{
+    const struct lull_disk *disk = r->queue->blk->disk;
+
+    if (disk->read_now == NULL || r->disk.op != LULL_DISK_READ ||
+        r->disk.length_bytes > NOW_BYTES_MAX ||
+        !disk->read_now(disk->host, &r->disk))
+        return S_PENDING;
+    return r->disk.error == 0 ? S_OK : S_IOERR;
+}
+
+/* Those for the disk, to be submitted together. */
+struct batch {
+    struct lull_disk_request *first, **last;
+    unsigned reads_now;
+};
+
+/* A request that was taken apart: answered, or put with the others. */
+static void carry_on(struct blk_request *r, int status, struct batch *batch)
+{
+    if (status == S_PENDING && batch->reads_now++ < NOW_READS_MAX)
+        status = read_now(r);
     if (status != S_PENDING) {
         answer(r, status);
-        return true;
+        return;
     }
-    b->on_the_way++;
-    b->disk->submit(b->disk->host, &r->disk);
-    return true;
+    *batch->last = &r->disk;
+    batch->last = &r->disk.next;
+    r->queue->on_the_way++;
 }
 
 /* Take what is there, while there is room to remember it. */
-static void process(struct blk *b)
+static void process(struct blk_queue *q)
 {
-    struct lull_virtio *dev = &b->base;
+    struct lull_virtio *dev = &q->blk->base;
+    const struct lull_disk *disk = q->blk->disk;
+    struct batch batch = {.last = &batch.first};
+    struct blk_request *r;
 
-    while (!b->draining) {
-        struct blk_request *r = request_new(b);
+    while (!q->draining && (r = request_new(q)) != NULL) {
+        int status;
 
-        if (r == NULL)
-            break;
-        if (!virtio_pop(dev, REQUESTS)) {
-            r->blk = b;
+        if (!virtio_pop(dev, q->number)) {
             request_free(r);
             break;
         }
-        if (!start(b, r)) {
+        status = start(r);
+        if (status != S_BAD) {
+            carry_on(r, status, &batch);
+        } else {
             request_free(r);
             virtio_break(dev);
         }
     }
-    virtio_interrupt(dev, REQUESTS);
+    *batch.last = NULL;
+    if (batch.first != NULL)
+        disk->submit(disk->host, batch.first);
+    virtio_interrupt(dev, q->number);
 }
 
 static void blk_notify(struct lull_virtio *dev, unsigned queue)
 {
-    process(blk_of(dev));
+    process(&blk_of(dev)->queue[queue]);
 }
 
-static void drain(struct blk *b)
+static void drain(struct blk_queue *q)
 {
-    b->epoch++;
-    b->draining = true;
-    while (b->on_the_way != 0)
-        pthread_cond_wait(&b->drained, &b->base.lock);
-    b->draining = false;
+    q->epoch++;
+    q->draining = true;
+    while (q->on_the_way != 0)
+        pthread_cond_wait(&q->drained, &q->blk->base.lock);
+    q->draining = false;
 }
 
 /* Another vCPU may have started the queue anew while this one waited. */
 static void blk_stopped(struct lull_virtio *dev, unsigned queue)
 {
-    struct blk *b = blk_of(dev);
+    struct blk_queue *q = &blk_of(dev)->queue[queue];
 
-    if (b->on_the_way == 0) {
-        b->epoch++;
+    if (q->on_the_way == 0) {
+        q->epoch++;
         return;
     }
-    drain(b);
-    process(b);
+    drain(q);
+    process(q);
 }
 
 static void blk_destroy(struct lull_virtio *dev)
 {
     struct blk *b = blk_of(dev);
 
-    virtio_lock(dev);
-    drain(b);
-    virtio_unlock(dev);
-    pthread_cond_destroy(&b->drained);
+    for (unsigned i = 0; i < dev->queues; i++) {
+        virtio_lock(dev);
+        drain(&b->queue[i]);
+        virtio_unlock(dev);
+        pthread_cond_destroy(&b->queue[i].drained);
+    }
 }
 
 static uint32_t config_read(struct lull_virtio *dev, unsigned offset,
@@ -401,6 +466,7 @@ static void set_config(struct blk *b)
     put_le64(b->config, b->disk->size_bytes / LULL_SECTOR_BYTES);
     put_le32(b->config + 12, QUEUE_SIZE - 2); /* seg_max */
     put_le32(b->config + 20, LULL_SECTOR_BYTES);
+    put_le16(b->config + 34, (uint16_t)b->base.queues);
     put_le32(b->config + 36, RANGE_SECTORS_MAX); /* to discard */
     put_le32(b->config + 40, 1);                 /* in one segment */
     put_le32(b->config + 44, 8);                 /* aligned to 4 KiB */
@@ -412,8 +478,8 @@ static void set_config(struct blk *b)
 static const struct virtio_type blk_type = {
     .name = "virtio-blk",
     .id = 2,
-    .features = F_SEG_MAX | F_BLK_SIZE | F_FLUSH | F_DISCARD | F_WRITE_ZEROES,
-    .queues = REQUESTS + 1,
+    .features =
+        F_SEG_MAX | F_BLK_SIZE | F_FLUSH | F_MQ | F_DISCARD | F_WRITE_ZEROES,
     .queue_size = QUEUE_SIZE,
     .notify = blk_notify,
     .config_read = config_read,
@@ -424,8 +490,7 @@ static const struct virtio_type blk_type = {
 static const struct virtio_type blk_ro_type = {
     .name = "virtio-blk",
     .id = 2,
-    .features = F_SEG_MAX | F_BLK_SIZE | F_RO,
-    .queues = REQUESTS + 1,
+    .features = F_SEG_MAX | F_BLK_SIZE | F_RO | F_MQ,
     .queue_size = QUEUE_SIZE,
     .notify = blk_notify,
     .config_read = config_read,
@@ -437,15 +502,20 @@ struct lull_virtio *lull_virtio_blk_new(unsigned slot,
                                         const struct lull_ram *ram,
                                         struct lull_irq irq,
                                         const struct lull_disk *disk,
-                                        const char *id)
+                                        const char *id, unsigned queues)
 {
-    struct blk *b = calloc(1, sizeof(*b));
+    struct blk *b = calloc(1, sizeof(*b) + queues * sizeof(b->queue[0]));
 
     if (b == NULL)
         return NULL;
     b->disk = disk;
     memcpy(b->id, id, strnlen(id, ID_BYTES));
-    pthread_cond_init(&b->drained, NULL);
+    for (unsigned i = 0; i < queues; i++) {
+        b->queue[i].blk = b;
+        b->queue[i].number = i;
+        pthread_cond_init(&b->queue[i].drained, NULL);
+    }
+    b->base.queues = queues;
     set_config(b);
     virtio_init(&b->base, disk->read_only ? &blk_ro_type : &blk_type, slot, ram,
                 irq);

@@ -19,6 +19,7 @@ enum {
     T_WRITE_ZEROES = 13,
     DISK_BYTES = 1 << 16,
     SECTORS = DISK_BYTES / 512,
+    QUEUES = 3,
 };
 
 #define HEADER DATA
@@ -30,14 +31,17 @@ enum {
 
 static uint8_t contents[DISK_BYTES];
 static struct lull_disk_request *held[64];
-static unsigned held_count, discards;
+static unsigned held_count, submits, discards;
 
 static void fake_submit(void *host, struct lull_disk_request *r)
 {
-    ck_assert_uint_le(r->offset_bytes, DISK_BYTES);
-    ck_assert_uint_le(r->length_bytes, DISK_BYTES - r->offset_bytes);
-    ck_assert_uint_lt(held_count, 64);
-    held[held_count++] = r;
+    submits++;
+    for (; r != NULL; r = r->next) {
+        ck_assert_uint_le(r->offset_bytes, DISK_BYTES);
+        ck_assert_uint_le(r->length_bytes, DISK_BYTES - r->offset_bytes);
+        ck_assert_uint_lt(held_count, 64);
+        held[held_count++] = r;
+    }
 }
 
 static void perform(const struct lull_disk_request *r)
@@ -67,7 +71,36 @@ static void finish(unsigned n, int error)
     held_count--;
     if (error == 0)
         perform(r);
-    r->done(r, error);
+    r->error = error;
+    r->next = NULL;
+    r->done(r);
+}
+
+/* All those held, at once. */
+static void finish_all(void)
+{
+    unsigned count = held_count;
+
+    for (unsigned i = 0; i < count; i++) {
+        perform(held[i]);
+        held[i]->error = 0;
+        held[i]->next = i + 1 < count ? held[i + 1] : NULL;
+    }
+    held_count = 0;
+    held[0]->done(held[0]);
+}
+
+/* A disk that has in memory what lies before this sector. */
+static unsigned in_memory;
+
+static bool fake_read_now(void *host, struct lull_disk_request *r)
+{
+    ck_assert_int_eq(r->op, LULL_DISK_READ);
+    if (r->offset_bytes + r->length_bytes > 512ULL * in_memory)
+        return false;
+    r->error = r->offset_bytes == 0 ? EIO : 0;
+    perform(r);
+    return true;
 }
 
 static struct lull_disk disk = {.submit = fake_submit,
@@ -77,11 +110,15 @@ static void setup(void)
 {
     line = (struct fake_line){0};
     held_count = 0;
+    submits = 0;
     discards = 0;
+    in_memory = 0;
+    disk.read_now = NULL;
     for (unsigned i = 0; i < DISK_BYTES; i++)
         contents[i] = (uint8_t)(i / 512 + i);
     disk.read_only = false;
-    dev = lull_virtio_blk_new(3, &ram, fake_irq(&line), &disk, "serial");
+    dev =
+        lull_virtio_blk_new(3, &ram, fake_irq(&line), &disk, "serial", QUEUES);
     ck_assert_ptr_nonnull(dev);
     start_device(ALL_FEATURES, 1);
 }
@@ -102,6 +139,34 @@ static void put_header(uint32_t type, uint64_t sector)
     put_le32(at(HEADER), type);
     put_le64(at(HEADER + 8), sector);
     *at(STATUS_AT) = 0xff;
+}
+
+/* A read of 512 bytes in a queue of its own, with a buffer for each; the
+ * doorbell is the caller's. */
+static void offer_read(unsigned n, uint16_t d, uint64_t sector)
+{
+    uint64_t own = DATA + 0x10000 * n + 0x1000ULL * d;
+
+    put_le32(at(own), T_IN);
+    put_le64(at(own + 8), sector);
+    *at(own + 0x20) = 0xff;
+    put_desc(queue[n].desc, d, own, 16, NEXT, (uint16_t)(d + 1));
+    put_desc(queue[n].desc, d + 1U, own + 0x200, 512, WRITE | NEXT,
+             (uint16_t)(d + 2));
+    put_desc(queue[n].desc, d + 2U, own + 0x20, 1, WRITE, 0);
+    make_available(&queue[n], d);
+}
+
+static void expect_read(unsigned n, uint16_t d, uint64_t sector)
+{
+    uint64_t own = DATA + 0x10000 * n + 0x1000ULL * d;
+    uint32_t id, len;
+
+    ck_assert(take_used(&queue[n], &id, &len));
+    ck_assert_uint_eq(id, d);
+    ck_assert_uint_eq(len, 513);
+    ck_assert_uint_eq(*at(own + 0x20), 0);
+    ck_assert_mem_eq(at(own + 0x200), contents + 512 * sector, 512);
 }
 
 /* Header, a buffer of `len` bytes (0: none), status: descriptors from `d`. */
@@ -144,6 +209,7 @@ START_TEST(what_the_driver_learns)
     ck_assert_uint_eq(get(CONFIG), SECTORS);
     ck_assert_uint_eq(get(CONFIG + 4), 0);
     ck_assert_uint_eq(get(CONFIG + 20), 512);
+    ck_assert_uint_eq(m->read(m->dev, CONFIG + 34, 2), QUEUES);
     ck_assert_uint_eq(m->read(m->dev, CONFIG + 56, 1), 1);
     ck_assert_uint_eq(get(CONFIG + 60), 0);
     ck_assert_uint_eq(get(CONFIG + 0xfc), 0);
@@ -300,7 +366,8 @@ START_TEST(a_read_only_disk)
 {
     lull_virtio_free(dev);
     disk.read_only = true;
-    dev = lull_virtio_blk_new(3, &ram, fake_irq(&line), &disk, "serial");
+    dev =
+        lull_virtio_blk_new(3, &ram, fake_irq(&line), &disk, "serial", QUEUES);
     ck_assert_uint_eq(get(DEVICE_FEATURES) & 1 << 5, 1 << 5);
     start_device(ALL_FEATURES, 1);
     put_segment(0, 1, 0);
@@ -369,6 +436,69 @@ START_TEST(more_than_the_queue_holds)
 }
 END_TEST
 
+/* Each answer goes to the queue that asked; what comes together is told of
+ * once. */
+START_TEST(several_queues)
+{
+    start_device(ALL_FEATURES, QUEUES);
+    for (unsigned n = 0; n < QUEUES; n++) {
+        offer_read(n, 0, n);
+        offer_read(n, 4, 10 + n);
+        set(QUEUE_NOTIFY, n);
+    }
+    set(QUEUE_NOTIFY, QUEUES);
+    ck_assert_uint_eq(submits, QUEUES);
+    ck_assert_uint_eq(held_count, 2 * QUEUES);
+    finish_all();
+    ck_assert_uint_eq(lull_virtio_stats(dev).interrupts, QUEUES);
+    ck_assert_uint_eq(lull_virtio_stats(dev).chains, 2 * QUEUES);
+    for (unsigned n = 0; n < QUEUES; n++) {
+        expect_read(n, 0, n);
+        expect_read(n, 4, 10 + n);
+    }
+}
+END_TEST
+
+/* One queue stops, and waits for its own requests only. */
+START_TEST(a_queue_stops_alone)
+{
+    start_device(ALL_FEATURES, 2);
+    offer_read(0, 0, 5);
+    offer_read(1, 0, 6);
+    set(QUEUE_NOTIFY, 0);
+    set(QUEUE_NOTIFY, 1);
+    finish(1, 0);
+    set(QUEUE_SEL, 1);
+    set(QUEUE_READY, 0);
+    ck_assert_uint_eq(held_count, 1);
+    finish(0, 0);
+    expect_read(0, 0, 5);
+}
+END_TEST
+
+START_TEST(what_the_host_has_in_memory)
+{
+    uint32_t id, len;
+
+    disk.read_now = fake_read_now;
+    in_memory = 3;
+    offer_read(0, 0, 2);
+    offer_read(0, 4, 3);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert_uint_eq(held_count, 1);
+    expect_read(0, 0, 2);
+    ck_assert(line.level);
+    finish(0, 0);
+    expect_read(0, 4, 3);
+    offer_read(0, 0, 0);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert_uint_eq(held_count, 0);
+    ck_assert(take_used(&queue[0], &id, &len));
+    ck_assert_uint_eq(len, 1);
+    ck_assert_uint_eq(*at(DATA + 0x20), 1);
+}
+END_TEST
+
 static void *finish_late(void *opaque)
 {
     usleep(20000);
@@ -396,6 +526,36 @@ START_TEST(a_reset_waits_for_the_disk)
 }
 END_TEST
 
+static void *reset_late(void *opaque)
+{
+    set(STATUS, 0);
+    return NULL;
+}
+
+/* While one vCPU's reset waits for the disk, another starts the device anew
+ * and asks it for something: that is answered, too. */
+START_TEST(a_reset_that_is_overtaken)
+{
+    pthread_t thread;
+
+    request(0, T_IN, 0, 512, WRITE);
+    ck_assert_int_eq(pthread_create(&thread, NULL, reset_late, NULL), 0);
+    while (get(STATUS) != 0)
+        usleep(100);
+    memset(at(RAM_GPA), 0, RAM_BYTES);
+    negotiate_on(ALL_FEATURES);
+    start_queue(0);
+    set(STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+    offer_read(0, 4, 7);
+    finish(0, 0);
+    pthread_join(thread, NULL);
+    set(QUEUE_NOTIFY, 0);
+    ck_assert_uint_eq(held_count, 1);
+    finish(0, 0);
+    expect_read(0, 4, 7);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("blk");
@@ -418,7 +578,11 @@ int main(void)
     tcase_add_test(tc, half_a_header);
     tcase_add_test(tc, nothing_at_all);
     tcase_add_test(tc, more_than_the_queue_holds);
+    tcase_add_test(tc, several_queues);
+    tcase_add_test(tc, a_queue_stops_alone);
+    tcase_add_test(tc, what_the_host_has_in_memory);
     tcase_add_test(tc, a_reset_waits_for_the_disk);
+    tcase_add_test(tc, a_reset_that_is_overtaken);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

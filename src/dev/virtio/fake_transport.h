@@ -71,9 +71,9 @@ static inline void set_address(unsigned offset, uint64_t gpa)
     set(offset + 4, (uint32_t)(gpa >> 32));
 }
 
-static inline void negotiate(uint64_t features)
+/* From a device that was reset. */
+static inline void negotiate_on(uint64_t features)
 {
-    set(STATUS, 0);
     set(STATUS, ACKNOWLEDGE);
     set(STATUS, ACKNOWLEDGE | DRIVER);
     for (unsigned i = 0; i < 2; i++) {
@@ -81,6 +81,12 @@ static inline void negotiate(uint64_t features)
         set(DRIVER_FEATURES, (uint32_t)(features >> (32 * i)));
     }
     set(STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+}
+
+static inline void negotiate(uint64_t features)
+{
+    set(STATUS, 0);
+    negotiate_on(features);
 }
 
 static inline void start_queue(unsigned n)

@@ -94,6 +94,7 @@ bool virtio_pop(struct lull_virtio *dev, unsigned queue)
     result = virtq_pop(&dev->queue[queue], &dev->chain);
     if (result == VIRTQ_BROKEN)
         virtio_break(dev);
+    dev->stats.chains += result == VIRTQ_CHAIN;
     return result == VIRTQ_CHAIN;
 }
 
@@ -131,19 +132,20 @@ static void reset(struct lull_virtio *dev)
     dev->driver_features_select = 0;
     dev->queue_select = 0;
     dev->driver_features = 0;
-    for (unsigned i = 0; i < dev->type->queues; i++) {
-        stop_queue(dev, i);
-        dev->queue[i] = (struct virtqueue){.size = dev->type->queue_size};
-    }
     lull_irq_set(&dev->irq, false);
+    /* To stop one may take time without the lock, in which another vCPU may
+     * start it anew: what it was is forgotten before. */
+    for (unsigned i = 0; i < dev->queues; i++) {
+        dev->queue[i] = (struct virtqueue){.size = dev->type->queue_size};
+        stop_queue(dev, i);
+    }
 }
 
 /* The queue that QueueSel names, or NULL. */
 static struct virtqueue *selected(struct lull_virtio *dev)
 {
-    return dev->queue_select < dev->type->queues
-               ? &dev->queue[dev->queue_select]
-               : NULL;
+    return dev->queue_select < dev->queues ? &dev->queue[dev->queue_select]
+                                           : NULL;
 }
 
 static uint32_t half(uint64_t value, uint32_t select)
@@ -189,7 +191,7 @@ static void accept_features(struct lull_virtio *dev, uint8_t *status)
         *status &= (uint8_t)~STATUS_FEATURES_OK;
         return;
     }
-    for (unsigned i = 0; i < dev->type->queues; i++) {
+    for (unsigned i = 0; i < dev->queues; i++) {
         dev->queue[i].event_idx =
             (dev->driver_features & VIRTIO_F_EVENT_IDX) != 0;
         dev->queue[i].indirect =
@@ -214,7 +216,7 @@ static void write_status(struct lull_virtio *dev, uint8_t value)
     dev->status = value;
     if (!(value & ~before & STATUS_DRIVER_OK))
         return;
-    for (unsigned i = 0; i < dev->type->queues && virtio_running(dev); i++)
+    for (unsigned i = 0; i < dev->queues && virtio_running(dev); i++)
         dev->type->notify(dev, i);
 }
 
@@ -295,7 +297,7 @@ static void write_register(struct lull_virtio *dev, unsigned offset,
         break;
     case QUEUE_NOTIFY:
         dev->stats.notifies++;
-        if (value < dev->type->queues && virtio_running(dev))
+        if (value < dev->queues && virtio_running(dev))
             dev->type->notify(dev, value);
         break;
     case INTERRUPT_ACK:
@@ -352,6 +354,8 @@ void virtio_init(struct lull_virtio *dev, const struct virtio_type *type,
                  unsigned slot, const struct lull_ram *ram, struct lull_irq irq)
 {
     dev->type = type;
+    if (type->queues != 0)
+        dev->queues = type->queues;
     dev->irq = irq;
     dev->ram = ram;
     pthread_mutex_init(&dev->lock, NULL);

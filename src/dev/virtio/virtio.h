@@ -15,7 +15,7 @@
 #include "lull/virtio.h"
 #include "queue.h"
 
-enum { VIRTIO_QUEUES_MAX = 4 };
+enum { VIRTIO_QUEUES_MAX = 8 };
 
 #define VIRTIO_F_INDIRECT_DESC (1ULL << 28)
 #define VIRTIO_F_EVENT_IDX (1ULL << 29)
@@ -23,9 +23,9 @@ enum { VIRTIO_QUEUES_MAX = 4 };
 
 struct virtio_type {
     const char *name;
-    uint32_t id;       /* of the device type: virtio 1.2, section 5 */
-    uint64_t features; /* beside those of the transport */
-    unsigned queues;
+    uint32_t id;         /* of the device type: virtio 1.2, section 5 */
+    uint64_t features;   /* beside those of the transport */
+    unsigned queues;     /* 0: the device said in struct lull_virtio */
     uint16_t queue_size; /* at most; a power of two */
     /* The driver notified a queue, or everything may be looked at anew. */
     void (*notify)(struct lull_virtio *dev, unsigned queue);
@@ -47,6 +47,7 @@ struct lull_virtio {
     const struct lull_ram *ram;
     pthread_mutex_t lock;
 
+    unsigned queues;
     uint8_t status;
     uint8_t interrupt_status;
     uint32_t config_generation;

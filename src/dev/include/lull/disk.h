@@ -19,9 +19,9 @@ enum lull_disk_op {
 };
 
 /*
- * The caller's until `done`, apart from `next`, and the disk has checked
- * nothing: the range lies within the disk, and `length` is the sum of the
- * vector for reads and writes, which have one.
+ * The caller's until `done`, apart from `next` and `error`, and the disk has
+ * checked nothing: the range lies within the disk, and `length` is the sum of
+ * the vector for reads and writes, which have one.
  */
 struct lull_disk_request {
     enum lull_disk_op op;
@@ -29,16 +29,21 @@ struct lull_disk_request {
     uint64_t offset_bytes, length_bytes;
     struct iovec *vector; /* the disk may change it */
     int vector_count;
-    /* On a thread of the disk's, never from within submit; error is 0 or an
-     * errno. Afterwards the disk has forgotten the request. */
-    void (*done)(struct lull_disk_request *request, int error);
-    struct lull_disk_request *next; /* for the disk */
+    int error; /* the disk's answer: 0 or an errno */
+    /* On a thread of the disk's, never from within submit: a list of those
+     * done together, linked by `next`, which have this function in common.
+     * Afterwards the disk has forgotten them. */
+    void (*done)(struct lull_disk_request *list);
+    struct lull_disk_request *next;
 };
 
 struct lull_disk {
-    /* Any thread may call, with its own locks held. Requests are done in any
-     * order, several at once. */
-    void (*submit)(void *host, struct lull_disk_request *request);
+    /* A list, linked by `next`. Any thread may call, with its own locks held.
+     * Requests are done in any order, several at once. */
+    void (*submit)(void *host, struct lull_disk_request *list);
+    /* Do a read here and now if that takes no waiting. False: nothing but its
+     * buffers was touched, submit it. NULL: never. Any thread. */
+    bool (*read_now)(void *host, struct lull_disk_request *request);
     void *host;
     uint64_t size_bytes; /* whole sectors */
     bool read_only;

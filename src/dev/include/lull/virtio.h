@@ -29,6 +29,7 @@ struct lull_virtio;
 
 struct lull_virtio_stats {
     uint64_t notifies;   /* QueueNotify writes */
+    uint64_t chains;     /* requests, packets, buffers taken */
     uint64_t interrupts; /* used buffer notifications sent */
     uint64_t broken;     /* rings that broke the rules: device needs reset */
 };
@@ -45,13 +46,16 @@ struct lull_virtio *lull_virtio_console_new(unsigned slot,
                                             struct lull_irq irq,
                                             const struct lull_chardev *chardev);
 
+enum { LULL_BLK_QUEUES_MAX = 8 };
+
 /* The disk stays the caller's and must outlive the device. `id` is what the
- * guest sees as serial number, at most 20 bytes. */
+ * guest sees as serial number, at most 20 bytes. A vCPU each makes good use of
+ * `queues`, 1 to LULL_BLK_QUEUES_MAX. */
 struct lull_virtio *lull_virtio_blk_new(unsigned slot,
                                         const struct lull_ram *ram,
                                         struct lull_irq irq,
                                         const struct lull_disk *disk,
-                                        const char *id);
+                                        const char *id, unsigned queues);
 
 /* The network stays the caller's and lives on `loop`; both outlive the
  * device. */
