@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""faults.py LULL IDLE4.BIN GUEST.BIN...: a host that misbehaves, and guests
-that do not notice.
+"""faults.py LULL IDLE4.BIN GUEST.BIN... [-- TEST...]: a host that misbehaves,
+and guests that do not notice.
 
 The first guest is idle4: four vCPUs that tick, send each other interrupts and
 check that all arrive. Under each fault it ticks on as often as it should, no
@@ -27,6 +27,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
+import sidebyside  # noqa: E402
 import vmrun  # noqa: E402
 
 LULL, IDLE4, BUSY = None, None, ()
@@ -306,5 +307,6 @@ class Faults(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    LULL, IDLE4, *BUSY = sys.argv[1:]
-    unittest.main(argv=sys.argv[:1])
+    FILES, CHOSEN = sidebyside.split(sys.argv[1:])
+    LULL, IDLE4, *BUSY = FILES
+    sidebyside.main(FILES, CHOSEN)
