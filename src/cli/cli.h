@@ -51,6 +51,7 @@ int cmd_top(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
+int cmd_save(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_ssh(int argc, char **argv);
 int cmd_console(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct client {
     char *in; /* what was received and not used yet */
     size_t in_len, in_room;
     int passed_fd; /* received and not taken yet; -1: none */
+    int given_fd;  /* to go with the next command; -1: none */
 };
 
 static bool failed(char *err, size_t err_bytes, const struct client *client,
@@ -118,13 +120,38 @@ static json_t *receive(struct client *client, char *err, size_t err_bytes)
     }
 }
 
+/* A send, and with its first byte the descriptor that is to go along. */
+static ssize_t send_some(struct client *client, const char *text, size_t len)
+{
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {(void *)(uintptr_t)text, len};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    ssize_t n;
+
+    if (client->given_fd >= 0) {
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), &client->given_fd, sizeof(int));
+        message.msg_control = control.room;
+        message.msg_controllen = sizeof(control.room);
+    }
+    n = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+    if (n > 0)
+        client->given_fd = -1;
+    return n;
+}
+
 static bool send_all(struct client *client, const char *text, char *err,
                      size_t err_bytes)
 {
     size_t len = strlen(text);
 
     while (len > 0) {
-        ssize_t n = send(client->fd, text, len, MSG_NOSIGNAL);
+        ssize_t n = send_some(client, text, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -222,6 +249,7 @@ static struct client *client_on(int fd, const char *name, double seconds,
         return NULL;
     }
     client->passed_fd = -1;
+    client->given_fd = -1;
     snprintf(client->name, sizeof(client->name), "%s", name);
     client->fd = fd;
     timeout.tv_usec =
@@ -270,6 +298,11 @@ struct client *client_open_path(const char *path, char *err, size_t err_bytes)
 {
     return client_on(connect_path(path, err, err_bytes), path, TIMEOUT_S, err,
                      err_bytes);
+}
+
+void client_give_fd(struct client *client, int fd)
+{
+    client->given_fd = fd;
 }
 
 int client_take_fd(struct client *client)

@@ -32,6 +32,9 @@ json_t *client_ask(struct client *client, const char *command, char *err,
 json_t *client_ask_with(struct client *client, const char *command,
                         json_t *arguments, char *err, size_t err_bytes);
 
+/* A descriptor to go with the next command; it stays the caller's. */
+void client_give_fd(struct client *client, int fd);
+
 /* The descriptor that came with an answer, the caller's from now on; -1: none
  * did. */
 int client_take_fd(struct client *client);

@@ -9,17 +9,22 @@
 
 #include "cli.h"
 #include "known_guest.h"
+#include "lull/snapshot.h"
 #include "lull/vm.h"
 
 static const char help[] =
     "Usage: lull run --kernel FILE [OPTION...]\n"
     "       lull run GUEST [OPTION...]\n"
+    "       lull run --restore FILE [OPTION...]\n"
     "\n"
     "Runs an arm64 guest in this terminal until it powers off. GUEST is one\n"
     "of `lull guest list`; debian and alpine are fetched when they are not\n"
     "there. It gets a disk and a network of its own, with ssh on port 2222 of\n"
     "this machine, unless --disk and --net say otherwise.\n"
     "\n"
+    "  --restore FILE    go on from what `lull save` wrote, with the options\n"
+    "                    that the VM had; --name, --console, --disk, --net and\n"
+    "                    --idle may be given anew\n"
     "  --kernel FILE     arm64 Image (plain, gzip, zstd, EFI zboot), ELF or\n"
     "                    raw program\n"
     "  --initrd FILE     initial RAM disk\n"
@@ -74,8 +79,22 @@ enum setting {
     SETTINGS
 };
 
+enum { ARGUMENTS_MAX = 256 };
+
+/* An option as it was given: to be set, once all of them are known. */
+struct given {
+    int option;
+    const char *value;
+};
+
 struct run {
     struct lull_vm_config config;
+    const char *restore; /* a file, or NULL */
+    struct given given[ARGUMENTS_MAX];
+    size_t given_count;
+    /* What makes this machine, for a snapshot: config.arguments. */
+    const char *arguments[ARGUMENTS_MAX];
+    size_t argument_count;
     struct lull_setting settings[SETTINGS];
     const char *disks[LULL_DISKS_MAX];
     char name[32], policy[64], cpus[16], memory[32];
@@ -186,6 +205,7 @@ enum option_id {
     OPT_FAULT,
     OPT_SANDBOX,
     OPT_NO_REBOOT,
+    OPT_RESTORE,
     OPT_HELP,
 };
 
@@ -205,15 +225,87 @@ static const struct option options[] = {
     {"fault", required_argument, NULL, OPT_FAULT},
     {"sandbox", required_argument, NULL, OPT_SANDBOX},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+    {"restore", required_argument, NULL, OPT_RESTORE},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
+
+static const struct option *option_named(const char *name, size_t len)
+{
+    for (const struct option *option = options; option->name != NULL; option++)
+        if (strlen(option->name) == len &&
+            strncmp(option->name, name, len) == 0)
+            return option;
+    return NULL;
+}
+
+/* One that there is. */
+static const struct option *option_numbered(int number)
+{
+    const struct option *option = options;
+
+    while (option->val != number)
+        option++;
+    return option;
+}
+
+/* A snapshot's options are somebody's bytes: those of the machine, no more. */
+static bool in_snapshots(int option)
+{
+    return option != OPT_RESTORE && option != OPT_HELP && option != OPT_FAULT &&
+           option != OPT_SANDBOX;
+}
+
+/* Where a path begins in an option's value; at its end: there is none. */
+static size_t path_in(int option, const char *value)
+{
+    if (option == OPT_KERNEL || option == OPT_INITRD || option == OPT_DISK)
+        return 0;
+    if (strncmp(value, "file:", 5) == 0 || strncmp(value, "unix:", 5) == 0)
+        return 5;
+    return strlen(value);
+}
+
+/*
+ * The options that a snapshot takes along, written as they were given but for
+ * paths, which must mean the same file from anywhere. What an option that can
+ * be given once says last is what counts, so all are kept.
+ */
+static int note_argument(struct run *run, int option, const char *value)
+{
+    const char *name = option_numbered(option)->name;
+    char folder[PATH_MAX] = "";
+    char *argument;
+    size_t at;
+    int len;
+
+    if (!in_snapshots(option))
+        return 0;
+    if (run->argument_count == ARGUMENTS_MAX)
+        return bad("--%s: too many options", name);
+    if (value == NULL) {
+        len = asprintf(&argument, "%s", name);
+    } else {
+        at = path_in(option, value);
+        if (value[at] != '/' && value[at] != '\0' &&
+            getcwd(folder, sizeof(folder) - 1) != NULL)
+            strcat(folder, "/");
+        len = asprintf(&argument, "%s=%.*s%s%s", name, (int)at, value, folder,
+                       value + at);
+    }
+    if (len < 0)
+        return bad("--%s: no memory", name);
+    run->arguments[run->argument_count++] = argument;
+    return 0;
+}
 
 /* 0, or -1 and the error was reported. */
 static int set_option(struct run *run, int option, const char *value)
 {
     struct lull_vm_config *config = &run->config;
 
+    if (note_argument(run, option, value) != 0)
+        return -1;
     switch (option) {
     case OPT_KERNEL:
         config->kernel = value;
@@ -257,8 +349,7 @@ static int set_option(struct run *run, int option, const char *value)
         run->settings[REBOOT] =
             (struct lull_setting){"reboot", "no", "--no-reboot"};
         return 0;
-    case OPT_HELP:
-        run->help = true;
+    case OPT_RESTORE: /* taken before */
         return 0;
     default:
         return -1;
@@ -287,6 +378,7 @@ static void defaults(struct run *run)
         .name = run->name,
         .console = "stdio",
         .disks = run->disks,
+        .arguments = run->arguments,
         .cpus = 1,
         .memory_bytes = 512ULL << 20,
         .gic = LULL_GIC_VMM,
@@ -302,6 +394,7 @@ static void settle(struct run *run)
     snprintf(run->cpus, sizeof(run->cpus), "%u", run->config.cpus);
     snprintf(run->memory, sizeof(run->memory), "%lluM",
              (unsigned long long)(run->config.memory_bytes >> 20));
+    run->config.argument_count = run->argument_count;
     run->settings[KERNEL].value = run->config.kernel;
     run->settings[INITRD].value = run->config.initrd;
     run->settings[APPEND].value = run->config.append;
@@ -375,23 +468,121 @@ static int take_guest(struct run *run, const char *name)
         return bad("%s: give a guest or --kernel, not both", name);
     if (!known_guest_find(name, &run->guest) || guest_append(run) != 0)
         return -1;
-    config->kernel = run->guest.kernel;
+    if (set_option(run, OPT_KERNEL, run->guest.kernel) != 0 ||
+        set_option(run, OPT_APPEND, run->append) != 0)
+        return -1;
     run->settings[KERNEL].source = run->settings[APPEND].source = name;
     if (config->initrd == NULL) {
-        config->initrd = run->guest.initrd;
+        if (set_option(run, OPT_INITRD, run->guest.initrd) != 0)
+            return -1;
         run->settings[INITRD].source = name;
     }
-    if (config->name == run->name)
-        config->name = name;
+    if (config->name == run->name && set_option(run, OPT_NAME, name) != 0)
+        return -1;
     if (config->net == NULL) {
-        config->net = ssh_port;
-        run->settings[NET] = (struct lull_setting){"net", ssh_port, name};
+        if (set_option(run, OPT_NET, ssh_port) != 0)
+            return -1;
+        run->settings[NET].source = name;
     }
     if (config->disk_count != 0)
         return 0;
     if (!known_guest_disk(name, run->disk, sizeof(run->disk)))
         return -1;
-    return add_disk(run, run->disk);
+    return set_option(run, OPT_DISK, run->disk);
+}
+
+/* ---- going on from a snapshot ----------------------------------------------
+ */
+
+static bool was_given(const struct run *run, int option)
+{
+    for (size_t i = 0; i < run->given_count; i++)
+        if (run->given[i].option == option)
+            return true;
+    return false;
+}
+
+/* One option of the snapshot's, unless the user has another wish. */
+static int set_saved(struct run *run, const char *argument)
+{
+    size_t len = strcspn(argument, "=");
+    const struct option *option = option_named(argument, len);
+    const char *value = argument[len] == '=' ? argument + len + 1 : NULL;
+
+    if (option == NULL || !in_snapshots(option->val) ||
+        (option->has_arg == required_argument) != (value != NULL)) {
+        cli_fail("run",
+                 "--restore %s: it was saved with --%.*s, which this program "
+                 "does not know",
+                 run->restore, (int)len, argument);
+        return -1;
+    }
+    return was_given(run, option->val) ? 0
+                                       : set_option(run, option->val, value);
+}
+
+/* What makes the machine cannot be another one than it was. */
+static int check_given(const struct run *run, bool guest)
+{
+    static const int fixed[] = {OPT_KERNEL, OPT_INITRD, OPT_APPEND,
+                                OPT_CPUS,   OPT_MEMORY, OPT_GIC};
+
+    if (guest)
+        return bad("%s: the snapshot has its guest; give a name or --restore, "
+                   "not both",
+                   "--restore");
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (was_given(run, fixed[i]))
+            return bad("--restore: the snapshot has its own --%s: leave it out",
+                       option_numbered(fixed[i])->name);
+    return 0;
+}
+
+static int take_snapshot(struct run *run, bool guest)
+{
+    struct lull_vm_config *config = &run->config;
+    const char *const *arguments;
+    char err[LULL_ERROR_BYTES];
+    size_t count;
+
+    if (check_given(run, guest) != 0)
+        return -1;
+    config->restore = lull_snapshot_open(run->restore, err, sizeof(err));
+    if (config->restore == NULL)
+        return bad("--restore %s", err);
+    config->disks_given = was_given(run, OPT_DISK);
+    count = lull_snapshot_arguments(config->restore, &arguments);
+    for (size_t i = 0; i < count; i++)
+        if (set_saved(run, arguments[i]) != 0)
+            return -1;
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strcmp(run->settings[i].source, "default") != 0)
+            run->settings[i].source = "--restore";
+    return 0;
+}
+
+/* ---- all of it -------------------------------------------------------------
+ */
+
+/* Noted first: a snapshot's options come before the user's. */
+static int note_given(struct run *run, int option, const char *value)
+{
+    if (option == OPT_RESTORE)
+        run->restore = value;
+    if (option == OPT_HELP)
+        run->help = true;
+    if (run->given_count == ARGUMENTS_MAX)
+        return bad("%s: too many options", "--");
+    run->given[run->given_count++] = (struct given){option, value};
+    return 0;
+}
+
+static int set_given(struct run *run)
+{
+    for (size_t i = 0; i < run->given_count; i++)
+        if (set_option(run, run->given[i].option, run->given[i].value) != 0)
+            return -1;
+    return 0;
 }
 
 static int parse(struct run *run, int argc, char **argv)
@@ -400,12 +591,16 @@ static int parse(struct run *run, int argc, char **argv)
 
     defaults(run);
     while ((option = cli_option("run", argc, argv, options)) != -1)
-        if (option == '?' || set_option(run, option, optarg) != 0)
+        if (option == '?' || note_given(run, option, optarg) != 0)
             return -1;
     if (run->help)
         return 0;
     if (optind < argc - 1)
         return bad("%s: not an option; see `lull run --help`", argv[optind]);
+    if (run->restore != NULL && take_snapshot(run, optind < argc) != 0)
+        return -1;
+    if (set_given(run) != 0)
+        return -1;
     if (optind < argc && take_guest(run, argv[optind]) != 0)
         return -1;
     if (run->config.kernel == NULL)

@@ -20,6 +20,7 @@ static const struct command {
     {"console", cmd_console, "join the console of a VM in the background"},
     {"pause", cmd_pause, "stop a guest's time"},
     {"resume", cmd_resume, "let it go on"},
+    {"save", cmd_save, "write a VM into a file, to go on from later"},
     {"idle", cmd_idle, "change what a VM does while its guest waits"},
     {"balloon", cmd_balloon, "how much memory a guest has; give it less"},
     {"stop", cmd_stop, "end a VM"},

@@ -367,6 +367,44 @@ void lull_pl011_reset(struct lull_pl011 *u)
     pthread_mutex_unlock(&u->lock);
 }
 
+/* What was said is with the host already, and a new host has room for more.
+ * Bytes that it has for the guest are asked for anew. */
+void lull_pl011_state(struct lull_pl011 *u, struct lull_state *state)
+{
+    uint8_t count, head;
+
+    pthread_mutex_lock(&u->lock);
+    count = (uint8_t)u->count;
+    head = (uint8_t)u->head;
+    lull_state_u32(state, &u->lcr_h);
+    lull_state_u32(state, &u->cr);
+    lull_state_u32(state, &u->ifls);
+    lull_state_u32(state, &u->imsc);
+    lull_state_u32(state, &u->ris);
+    lull_state_raw(state, u->stored, sizeof(u->stored));
+    lull_state_bool(state, &u->cr_written);
+    lull_state_bool(state, &u->level);
+    lull_state_bool(state, &u->polls);
+    lull_state_bool(state, &u->tx_full);
+    lull_state_u8(state, &count);
+    lull_state_u8(state, &head);
+    lull_state_raw(state, u->fifo, sizeof(u->fifo));
+    lull_state_check(state, count <= FIFO_DEPTH && head < FIFO_DEPTH);
+    if (state->loading && !state->bad) {
+        u->ifls &= 0x3f;
+        u->count = count;
+        u->head = head;
+        u->flag_reads = 0;
+        if (u->tx_full)
+            u->ris |= INT_TX;
+        u->tx_full = false;
+        u->rx_refused = true;
+        update_irq(u);
+        rx_resume(u);
+    }
+    pthread_mutex_unlock(&u->lock);
+}
+
 struct lull_pl011 *lull_pl011_new(uint64_t gpa, struct lull_irq irq,
                                   const struct lull_chardev *chardev)
 {

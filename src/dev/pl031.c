@@ -186,6 +186,22 @@ void lull_pl031_reset(struct lull_pl031 *rtc)
     pthread_mutex_unlock(&rtc->lock);
 }
 
+/* The counter follows the host's clock, so that a guest that was away for a
+ * day finds a day more in it. */
+void lull_pl031_state(struct lull_pl031 *rtc, struct lull_state *state)
+{
+    pthread_mutex_lock(&rtc->lock);
+    lull_state_u32(state, &rtc->offset);
+    lull_state_u32(state, &rtc->match);
+    lull_state_u32(state, &rtc->load);
+    lull_state_bool(state, &rtc->unmasked);
+    lull_state_bool(state, &rtc->raised);
+    lull_state_u64(state, &rtc->alarm_ns);
+    if (state->loading)
+        update(rtc);
+    pthread_mutex_unlock(&rtc->lock);
+}
+
 struct lull_pl031 *lull_pl031_new(const struct lull_pl031_config *config)
 {
     struct lull_pl031 *rtc = calloc(1, sizeof(*rtc));

@@ -216,6 +216,26 @@ void lull_pl061_reset(struct lull_pl061 *gpio)
     pthread_mutex_unlock(&gpio->lock);
 }
 
+/* A key that was down comes up again a tenth of a second after the load. */
+void lull_pl061_state(struct lull_pl061 *gpio, struct lull_state *state)
+{
+    uint8_t *fields[] = {
+        &gpio->in,         &gpio->out,       &gpio->direction,
+        &gpio->level_sense, &gpio->both_edges, &gpio->event,
+        &gpio->enabled,    &gpio->alternate, &gpio->edges,
+    };
+
+    pthread_mutex_lock(&gpio->lock);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        lull_state_u8(state, fields[i]);
+    if (state->loading) {
+        lull_irq_set(&gpio->irq, masked_status(gpio) != 0);
+        if (gpio->in != 0 && gpio->timer != NULL)
+            lull_timer_set(gpio->timer, PRESS_NS);
+    }
+    pthread_mutex_unlock(&gpio->lock);
+}
+
 struct lull_pl061 *lull_pl061_new(const struct lull_pl061_config *config)
 {
     struct lull_pl061 *gpio = calloc(1, sizeof(*gpio));

@@ -23,6 +23,7 @@
 #include "machine.h"
 #include "qmp.h"
 #include "recording.h"
+#include "snapshot.h"
 
 enum {
     INPUT_MAX = 64 << 10,
@@ -213,10 +214,37 @@ static bool client_message(struct client *client)
     return true;
 }
 
+/* A recv, and with it the descriptor that may come along; the last one counts,
+ * and what a client sends without need is closed with the connection. */
+static ssize_t client_receive(struct client *client)
+{
+    int *fd = &client->session.given_fd;
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {client->in + client->in_len,
+                         INPUT_MAX - client->in_len};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    ssize_t n = recvmsg(client->fd, &message, 0);
+
+    if (n > 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
+        control.header.cmsg_level == SOL_SOCKET &&
+        control.header.cmsg_type == SCM_RIGHTS) {
+        if (*fd >= 0)
+            close(*fd);
+        memcpy(fd, CMSG_DATA(&control.header), sizeof(int));
+        fcntl(*fd, F_SETFD, FD_CLOEXEC);
+    }
+    return n;
+}
+
 static void client_read(struct client *client)
 {
-    ssize_t n = recv(client->fd, client->in + client->in_len,
-                     INPUT_MAX - client->in_len, 0);
+    ssize_t n = client_receive(client);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -237,8 +265,11 @@ static void client_read(struct client *client)
 static void client_free(struct client *client)
 {
     recording_gone(client->control->vm, &client->session);
+    snapshot_save_gone(client->control->vm, &client->session);
     if (client->session.pass_fd >= 0)
         close(client->session.pass_fd);
+    if (client->session.given_fd >= 0)
+        close(client->session.given_fd);
     lull_watch_free(client->watch);
     close(client->fd);
     free(client->in);
@@ -296,6 +327,7 @@ static bool client_new(struct control *control, int fd)
     client->control = control;
     client->fd = fd;
     client->session.pass_fd = -1;
+    client->session.given_fd = -1;
     client->in = malloc(INPUT_MAX);
     if (client->in != NULL)
         client->watch = lull_loop_watch(control->vm->loop, fd, LULL_LOOP_READ,

@@ -21,6 +21,7 @@
 #include "slots.h"
 #include "test_main.h"
 #include "recording.h"
+#include "snapshot.h"
 
 /* ---- the fake VM
  * ---------------------------------------------------------------- */
@@ -65,6 +66,49 @@ void vm_end(struct lull_vm *machine, enum lull_vm_end reason,
 {
     ck_assert_int_eq(reason, LULL_END_QUIT);
     atomic_fetch_add(&quits, 1);
+}
+
+/* A snapshot of one step, which says what it was given: the size of the file
+ * behind the descriptor. */
+static const void *saver;
+
+json_t *snapshot_save_start(struct lull_vm *machine, const void *who, int fd,
+                            struct why *reason)
+{
+    struct stat status;
+
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    close(fd);
+    saver = who;
+    machine->save = (struct snapshot_save *)&saver;
+    return json_pack("{s:I}", "size", (json_int_t)status.st_size);
+}
+
+json_t *snapshot_save_step(struct lull_vm *machine, const void *who,
+                           struct why *reason)
+{
+    if (saver == who)
+        return json_pack("{s:b}", "done", 1);
+    because(reason, "it is not you who saves this VM");
+    return NULL;
+}
+
+json_t *snapshot_save_end(struct lull_vm *machine, const void *who,
+                          struct why *reason)
+{
+    machine->save = NULL;
+    saver = NULL;
+    return json_object();
+}
+
+void snapshot_save_gone(struct lull_vm *machine, const void *who)
+{
+    if (saver == who)
+        json_decref(snapshot_save_end(machine, who, NULL));
+}
+
+void snapshot_save_paused(struct lull_vm *machine)
+{
 }
 
 void policy_set(struct lull_vm *machine, const struct idle_policy *policy)

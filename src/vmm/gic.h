@@ -55,6 +55,11 @@ void gic_free(struct gic *gic);
 /* The state after power-on; input lines keep their level. */
 void gic_reset(struct gic *gic);
 
+/* Save, or load into one with as many vCPUs, while none runs. Nobody is
+ * kicked. After a load that went bad it is good for a reset only. */
+struct lull_state;
+void gic_state(struct gic *gic, struct lull_state *state);
+
 /* The windows live as long as the GIC. */
 const struct lull_mmio *gic_distributor(const struct gic *gic);
 const struct lull_mmio *gic_redistributors(const struct gic *gic);

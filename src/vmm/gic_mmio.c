@@ -250,25 +250,32 @@ static uint64_t read_router(const struct gic *gic, unsigned offset,
     return width == 4 ? (uint32_t)(router >> (8 * (offset % 8))) : 0;
 }
 
-static void write_router(struct gic *gic, unsigned offset, unsigned width,
-                         uint64_t value)
+void gic_route(struct gic *gic, unsigned intid, uint64_t value)
 {
-    unsigned intid = (offset - GICD_IROUTER) / 8;
     struct gic_bank *bank = &gic->bank[intid / 32];
-    uint64_t *router = &bank->router[intid % 32];
 
-    if (width == 4)
-        value = offset % 8 == 0 ? deposit(*router, 31, 0, value)
-                                : deposit(*router, 63, 32, value);
-    else if (width != 8)
-        return;
     /* Aff3, IRM, Aff2-0 */
-    *router = value & 0xff80ffffffULL;
+    value &= 0xff80ffffffULL;
+    bank->router[intid % 32] = value;
     if (bit(value, 31))
         bank->target[intid % 32] = GIC_TARGET_ANY;
     else
         bank->target[intid % 32] = gic_find_cpu(
             gic, (uint32_t)(bits(value, 39, 32) << 24 | bits(value, 23, 0)));
+}
+
+static void write_router(struct gic *gic, unsigned offset, unsigned width,
+                         uint64_t value)
+{
+    unsigned intid = (offset - GICD_IROUTER) / 8;
+    uint64_t router = gic->bank[intid / 32].router[intid % 32];
+
+    if (width == 4)
+        value = offset % 8 == 0 ? deposit(router, 31, 0, value)
+                                : deposit(router, 63, 32, value);
+    else if (width != 8)
+        return;
+    gic_route(gic, intid, value);
 }
 
 static uint64_t distributor_read(void *dev, uint64_t offset, unsigned width)

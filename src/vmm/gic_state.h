@@ -92,6 +92,9 @@ static inline uint32_t gic_bank_pending(const struct gic_bank *bank)
 /* GIC_TARGET_NONE when no vCPU has this affinity. */
 uint8_t gic_find_cpu(const struct gic *gic, uint32_t affinity);
 
+/* IROUTER as the guest wrote it: kept, and the target worked out. */
+void gic_route(struct gic *gic, unsigned intid, uint64_t router);
+
 /* The vCPU that a shared interrupt goes to now, or GIC_TARGET_NONE. */
 static inline uint8_t gic_target_of(const struct gic *gic,
                                     const struct gic_bank *bank, unsigned n)

@@ -28,6 +28,7 @@
 #include "lull/pl031.h"
 #include "lull/pl061.h"
 #include "lull/ram.h"
+#include "lull/state.h"
 #include "lull/virtio.h"
 #include "lull/vm.h"
 #include "psci.h"
@@ -109,6 +110,12 @@ struct vcpu {
     bool timer_line;        /* PPI 27 is up and the vtimer masked */
     uint64_t offset_in_use; /* vtimer offset the framework was told */
 
+    /* While held, the loop wants the vCPU's state here: set by the loop
+     * (release), NULL again by the own thread when it is there (release). */
+    struct lull_state *_Atomic save_to;
+    /* What to begin with; set before the thread starts. */
+    struct lull_state *load_from;
+
     /* In WFI, when the guest's timer ends it (IDLE_NO_DEADLINE: it does not);
      * 0 elsewhere. Own thread writes, relaxed; stat reads. */
     _Atomic uint64_t wfi_deadline_ns;
@@ -127,6 +134,7 @@ struct vm_end {
 
 struct control;
 struct panic_watch;
+struct snapshot_save;
 struct slots;
 
 struct lull_vm {
@@ -167,6 +175,8 @@ struct lull_vm {
     _Atomic uint64_t vtimer_offset; /* one for all vCPUs; loop, while held */
     uint64_t held_since;            /* mach ticks at the pause in force; loop */
     bool paused;                    /* loop */
+    struct snapshot_save *save;     /* while somebody saves; loop */
+    uint64_t restored_counter;      /* the guest's, of config.restore */
     uint64_t resets;                /* loop */
     _Atomic bool reset_wanted, panic_seen, panicked;
     struct {
@@ -242,6 +252,10 @@ void vcpu_join(struct vcpu *vcpu);
 void vcpu_force_exit(void *vcpu);
 void vcpu_kick_irq(void *vm, unsigned cpu);
 
+/* The framework's vCPU anew, as after power-on. False: it refused, and the VM
+ * ends. Own thread. */
+bool vcpu_make(struct vcpu *vcpu);
+
 /* A register; anything the framework refuses ends the VM. Own thread. */
 uint64_t vcpu_reg(struct vcpu *vcpu, hv_reg_t reg);
 void vcpu_set_reg(struct vcpu *vcpu, hv_reg_t reg, uint64_t value);
@@ -252,6 +266,15 @@ uint64_t vcpu_counter(const struct vcpu *vcpu);
 /* Wait, as WFI does, before running on; until the counter reaches `ticks` at
  * the latest (UINT64_MAX: no limit). */
 void vcpu_wait_for_interrupt(struct vcpu *vcpu, uint64_t ticks);
+
+/* ---- vcpu_state.c ----------------------------------------------------------
+ */
+
+/* On the own thread, held. */
+void vcpu_save(struct vcpu *vcpu, struct lull_state *state);
+/* On the own thread, before the first run. False: bytes that cannot be, or
+ * another processor's. */
+bool vcpu_load(struct vcpu *vcpu, struct lull_state *state);
 
 /* ---- exit.c ----------------------------------------------------------------
  */

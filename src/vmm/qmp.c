@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "recording.h"
 #include "slots.h"
+#include "snapshot.h"
 
 struct refusal {
     const char *class;
@@ -122,13 +123,27 @@ static json_t *do_query_cpus(struct lull_vm *vm, const json_t *arguments,
 static json_t *do_stop(struct lull_vm *vm, const json_t *arguments,
                        struct refusal *refusal)
 {
+    snapshot_save_paused(vm);
     vm_pause(vm);
     return nothing();
+}
+
+/* The guest must stay as it is while it is saved. */
+static bool busy_saving(const struct lull_vm *vm, struct refusal *refusal)
+{
+    if (vm->save == NULL)
+        return false;
+    refusal->class = "GenericError";
+    snprintf(refusal->text, sizeof(refusal->text),
+             "the VM is being saved; try again when that is over");
+    return true;
 }
 
 static json_t *do_cont(struct lull_vm *vm, const json_t *arguments,
                        struct refusal *refusal)
 {
+    if (busy_saving(vm, refusal))
+        return NULL;
     vm_resume(vm);
     return nothing();
 }
@@ -148,6 +163,8 @@ static json_t *do_powerdown(struct lull_vm *vm, const json_t *arguments,
 static json_t *do_reset(struct lull_vm *vm, const json_t *arguments,
                         struct refusal *refusal)
 {
+    if (busy_saving(vm, refusal))
+        return NULL;
     vm_reset(vm, false);
     return nothing();
 }
@@ -203,6 +220,34 @@ static json_t *do_trace(struct lull_vm *vm, const json_t *arguments,
         result = recording_stop(vm, session, &why);
     else if (action != NULL && strcmp(action, "status") == 0)
         result = recording_status(vm);
+    refusal->class = "GenericError";
+    snprintf(refusal->text, sizeof(refusal->text), "%.255s", why.text);
+    return result;
+}
+
+/* {"action": "start" | "step" | "end"}, the first with a descriptor to write
+ * to; see snapshot.h. */
+static json_t *do_save(struct lull_vm *vm, const json_t *arguments,
+                       struct refusal *refusal)
+{
+    const char *action =
+        json_string_value(json_object_get(arguments, "action"));
+    struct qmp_session *session = refusal->session;
+    struct why why = {"Parameter 'action' is start, step or end"};
+    json_t *result = NULL;
+
+    if (action != NULL && strcmp(action, "start") == 0) {
+        if (session->given_fd < 0)
+            because(&why, "a descriptor to write to must come with \"start\"");
+        else
+            result =
+                snapshot_save_start(vm, session, session->given_fd, &why);
+        session->given_fd = -1;
+    } else if (action != NULL && strcmp(action, "step") == 0) {
+        result = snapshot_save_step(vm, session, &why);
+    } else if (action != NULL && strcmp(action, "end") == 0) {
+        result = snapshot_save_end(vm, session, &why);
+    }
     refusal->class = "GenericError";
     snprintf(refusal->text, sizeof(refusal->text), "%.255s", why.text);
     return result;
@@ -272,6 +317,7 @@ static const struct command {
     {"x-lull-stats", do_stats, NULL},
     {"x-lull-idle", do_idle, "policy"},
     {"x-lull-trace", do_trace, "action"},
+    {"x-lull-save", do_save, "action"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

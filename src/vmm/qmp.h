@@ -16,6 +16,7 @@ json_t *qmp_greeting(void);
 /* One client's connection. */
 struct qmp_session {
     bool negotiated; /* qmp_capabilities was said; before, nothing is allowed */
+    int given_fd;    /* the last one that came, not taken yet; -1: none */
     int pass_fd;     /* to go with the answer, and be closed then; -1: none */
 };
 

@@ -225,6 +225,67 @@ void slots_reset(struct slots *slots)
             lull_virtio_reset(slots->slot[i].device);
 }
 
+void slots_freeze(struct slots *slots)
+{
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++)
+        if (slots->slot[i].device != NULL)
+            lull_virtio_freeze(slots->slot[i].device);
+}
+
+void slots_thaw(struct slots *slots)
+{
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++)
+        if (slots->slot[i].device != NULL)
+            lull_virtio_thaw(slots->slot[i].device);
+}
+
+bool slots_saveable(const struct slots *slots, struct why *why)
+{
+    for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++) {
+        const struct slot *slot = &slots->slot[i];
+        const char *reason = slot->device == NULL
+                                 ? NULL
+                                 : lull_virtio_unsaveable(slot->device);
+
+        if (reason != NULL)
+            return because(why, "%s: %s", slot->name, reason);
+    }
+    return true;
+}
+
+bool slots_sync(const struct slots *slots, struct why *why)
+{
+    for (unsigned i = 0; i < slots->config->disk_count; i++) {
+        int error = lull_disk_file_sync(slots->disk[i]);
+
+        if (error != 0)
+            return because(why, "--disk %s: %s", slots->config->disks[i],
+                           strerror(error));
+    }
+    return true;
+}
+
+unsigned slots_writable_disks(const struct slots *slots)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < slots->config->disk_count; i++)
+        count += !lull_disk_file_disk(slots->disk[i])->read_only;
+    return count;
+}
+
+struct snapshot_disk slots_disk(const struct slots *slots, unsigned number)
+{
+    const struct lull_disk_file *file = slots->disk[number];
+    const struct lull_disk *disk = lull_disk_file_disk(file);
+
+    return (struct snapshot_disk){
+        .size_bytes = disk->size_bytes,
+        .modified_ns = lull_disk_file_modified_ns(file),
+        .read_only = disk->read_only,
+    };
+}
+
 struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
                                  const char **name)
 {

@@ -12,6 +12,7 @@
 #include "lull/ram.h"
 #include "lull/virtio.h"
 #include "lull/vm.h"
+#include "snapshot.h"
 #include "why.h"
 
 struct slots;
@@ -44,6 +45,16 @@ void slots_free(struct slots *slots);
 bool slots_attach(const struct slots *slots, struct bus *bus, struct why *why);
 /* When it returns, no device touches guest memory. */
 void slots_reset(struct slots *slots);
+
+/* For a snapshot; see virtio.h. The thread rules are those there. */
+void slots_freeze(struct slots *slots);
+void slots_thaw(struct slots *slots);
+/* Whether all that is frozen can be saved. */
+bool slots_saveable(const struct slots *slots, struct why *why);
+/* What the guest wrote to its disks is on stable storage. */
+bool slots_sync(const struct slots *slots, struct why *why);
+unsigned slots_writable_disks(const struct slots *slots);
+struct snapshot_disk slots_disk(const struct slots *slots, unsigned number);
 
 /* The device of a slot and its name in the statistics, or NULL. */
 struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,

@@ -105,7 +105,7 @@ static void vcpu_identify(struct vcpu *vcpu)
                      deposit(pfr0, 27, 24, 1));
 }
 
-static void vcpu_power_on(struct vcpu *vcpu)
+bool vcpu_make(struct vcpu *vcpu)
 {
     hv_vcpu_exit_t *exit = NULL;
     hv_return_t status;
@@ -114,8 +114,7 @@ static void vcpu_power_on(struct vcpu *vcpu)
     status = hv_vcpu_create(&vcpu->hv, &exit, NULL);
     if (status != HV_SUCCESS) {
         must(vcpu, status, "to make a vCPU");
-        atomic_store(&vcpu->power, PSCI_OFF);
-        return;
+        return false;
     }
     vcpu->exit = exit;
     vcpu->hv_exists = true;
@@ -125,6 +124,15 @@ static void vcpu_power_on(struct vcpu *vcpu)
     vcpu->timer_line = false;
     vcpu->offset_in_use = 0; /* the framework's default */
     vcpu_identify(vcpu);
+    return true;
+}
+
+static void vcpu_power_on(struct vcpu *vcpu)
+{
+    if (!vcpu_make(vcpu)) {
+        atomic_store(&vcpu->power, PSCI_OFF);
+        return;
+    }
     vcpu_set_reg(vcpu, HV_REG_CPSR, CPSR_AT_ENTRY);
     vcpu_set_reg(vcpu, HV_REG_PC, vcpu->entry);
     vcpu_set_reg(vcpu, HV_REG_X0, vcpu->context);
@@ -243,6 +251,22 @@ static void vcpu_wait(struct vcpu *vcpu)
         vcpu->waiting = false;
 }
 
+/* While held: hand over the state, if the loop wants it. */
+static void vcpu_hand_over(struct vcpu *vcpu)
+{
+    struct lull_vm *vm = vcpu->vm;
+    struct lull_state *state =
+        atomic_load_explicit(&vcpu->save_to, memory_order_acquire);
+
+    if (state == NULL)
+        return;
+    vcpu_save(vcpu, state);
+    pthread_mutex_lock(&vm->lock);
+    atomic_store_explicit(&vcpu->save_to, NULL, memory_order_release);
+    pthread_cond_broadcast(&vm->held_changed);
+    pthread_mutex_unlock(&vm->lock);
+}
+
 /* While the VM is held: counted as such, out of the guest. */
 static void vcpu_hold(struct vcpu *vcpu)
 {
@@ -253,9 +277,11 @@ static void vcpu_hold(struct vcpu *vcpu)
     vm->held++;
     pthread_cond_broadcast(&vm->held_changed);
     pthread_mutex_unlock(&vm->lock);
-    while (atomic_load_explicit(&vm->phase, memory_order_acquire) == VM_HOLD)
-        idle_wait(vcpu->idle, IDLE_NO_DEADLINE, IDLE_STOP | IDLE_RESUME,
-                  &reasons);
+    while (atomic_load_explicit(&vm->phase, memory_order_acquire) == VM_HOLD) {
+        vcpu_hand_over(vcpu);
+        idle_wait(vcpu->idle, IDLE_NO_DEADLINE,
+                  IDLE_STOP | IDLE_RESUME | IDLE_WORK, &reasons);
+    }
     pthread_mutex_lock(&vm->lock);
     vm->held--;
     pthread_mutex_unlock(&vm->lock);
@@ -351,6 +377,10 @@ static void *vcpu_thread(void *opaque)
     atomic_store(&vcpu->thread_id, host_thread_id());
     idle_trace_thread(vcpu->index);
     idle_vcpu_attach(vcpu->idle);
+    if (vcpu->load_from != NULL && !vcpu_load(vcpu, vcpu->load_from))
+        vm_end(vcpu->vm, LULL_END_HOST_ERROR,
+               "the snapshot's vCPU %u is damaged, or of another processor",
+               vcpu->index);
     vcpu_loop(vcpu);
     vcpu_power_off(vcpu);
     return NULL;

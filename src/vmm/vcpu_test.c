@@ -29,6 +29,7 @@ static struct {
     hv_vcpu_exit_t exit;
     uint64_t regs[HV_REG_CPSR + 1];
     uint64_t sys_regs[0x10000];
+    hv_simd_fp_uchar16_t vectors[32];
     uint64_t offset;
     bool masked, pending;
     _Atomic bool canceled;
@@ -65,6 +66,7 @@ hv_return_t hv_vcpu_create(hv_vcpu_t *id, hv_vcpu_exit_t **exit,
 {
     memset(hv.regs, 0, sizeof(hv.regs));
     memset(hv.sys_regs, 0, sizeof(hv.sys_regs));
+    memset(hv.vectors, 0, sizeof(hv.vectors));
     hv.offset = 0;
     hv.masked = hv.pending = false;
     *id = 7;
@@ -114,6 +116,20 @@ hv_return_t hv_vcpu_get_reg(hv_vcpu_t id, hv_reg_t reg, uint64_t *value)
 hv_return_t hv_vcpu_set_reg(hv_vcpu_t id, hv_reg_t reg, uint64_t value)
 {
     hv.regs[reg] = value;
+    return HV_SUCCESS;
+}
+
+hv_return_t hv_vcpu_get_simd_fp_reg(hv_vcpu_t id, hv_simd_fp_reg_t reg,
+                                    hv_simd_fp_uchar16_t *value)
+{
+    *value = hv.vectors[reg];
+    return HV_SUCCESS;
+}
+
+hv_return_t hv_vcpu_set_simd_fp_reg(hv_vcpu_t id, hv_simd_fp_reg_t reg,
+                                    hv_simd_fp_uchar16_t value)
+{
+    hv.vectors[reg] = value;
     return HV_SUCCESS;
 }
 
@@ -674,6 +690,156 @@ START_TEST(time_stands_still_while_held)
 }
 END_TEST
 
+/* ---- saving and loading
+ * -------------------------------------------------------------------------
+ */
+
+/* As snapshot_save.c asks for it, of a vCPU that is held. */
+static struct lull_state saved(void)
+{
+    struct lull_state state = {0};
+
+    atomic_store(&vcpu->save_to, &state);
+    idle_kick(vcpu->idle, IDLE_WORK);
+    pthread_mutex_lock(&vm.lock);
+    while (atomic_load(&vcpu->save_to) != NULL)
+        pthread_cond_wait(&vm.held_changed, &vm.lock);
+    pthread_mutex_unlock(&vm.lock);
+    ck_assert(!state.bad);
+    return state;
+}
+
+/* Every register another value, and then no run until it is held. */
+static int fill_registers(unsigned run)
+{
+    if (run == 0) {
+        for (unsigned i = 0; i <= HV_REG_CPSR; i++)
+            hv.regs[i] = 0x100 + i;
+        for (unsigned i = 0; i < 32; i++)
+            memset(&hv.vectors[i], 0x80 + (int)i, sizeof(hv.vectors[i]));
+        hv.sys_regs[HV_SYS_REG_TTBR0_EL1] = 0x7777;
+        hv.sys_regs[HV_SYS_REG_SP_EL0] = 0x8888;
+        hv.sys_regs[HV_SYS_REG_CNTV_CVAL_EL0] = 0x9999;
+    }
+    return first_run_then_compute(run);
+}
+
+static uint64_t registers_sum(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i <= HV_REG_CPSR; i++)
+        sum = sum * 31 + hv.regs[i];
+    for (unsigned i = 0; i < 0x10000; i++)
+        sum = sum * 31 + hv.sys_regs[i];
+    for (unsigned i = 0; i < sizeof(hv.vectors); i++)
+        sum = sum * 31 + ((const uint8_t *)hv.vectors)[i];
+    return sum;
+}
+
+static uint64_t sum_at_run;
+
+static int note_registers(unsigned run)
+{
+    sum_at_run = registers_sum();
+    return first_run_then_compute(0);
+}
+
+/* Begin from `state`, with nothing that was there before. */
+static void start_from(struct lull_state *state, int (*run)(unsigned run))
+{
+    teardown();
+    setup();
+    state->loading = true;
+    state->at = 0;
+    vcpu->load_from = state;
+    start(run, PSCI_OFF);
+}
+
+START_TEST(a_vcpu_goes_on_where_it_was_saved)
+{
+    struct lull_state state;
+    uint64_t sum;
+
+    start(fill_registers, PSCI_ON_PENDING);
+    sem_wait(&ran);
+    hold();
+    state = saved();
+    sum = registers_sum();
+    stop();
+    start_from(&state, note_registers);
+    sem_wait(&ran);
+    ck_assert_uint_eq(sum_at_run, sum);
+    ck_assert_int_eq(atomic_load(&vcpu->power), PSCI_ON);
+    stop();
+    ck_assert_int_eq(end_reason, LULL_END_NONE);
+    free(state.bytes);
+}
+END_TEST
+
+START_TEST(a_waiting_vcpu_waits_on_when_restored)
+{
+    struct lull_state state;
+
+    start(wfi_once, PSCI_ON_PENDING);
+    while (atomic_load(&hv.runs) == 0)
+        sched_yield();
+    hold();
+    state = saved();
+    stop();
+    start_from(&state, count_runs);
+    hold();
+    let_go();
+    ck_assert_uint_eq(hv.runs, 0);
+    set_irq(true);
+    sem_wait(&ran);
+    stop();
+    free(state.bytes);
+}
+END_TEST
+
+START_TEST(an_off_vcpu_stays_off_when_restored)
+{
+    struct lull_state state;
+
+    start(count_runs, PSCI_OFF);
+    hold();
+    state = saved();
+    stop();
+    start_from(&state, count_runs);
+    hold();
+    let_go();
+    stop();
+    ck_assert_uint_eq(hv.created, 0);
+    free(state.bytes);
+}
+END_TEST
+
+/* Each prefix of a state, and one of another processor. */
+START_TEST(half_a_vcpu_ends_the_vm)
+{
+    struct lull_state state, part;
+
+    start(fill_registers, PSCI_ON_PENDING);
+    sem_wait(&ran);
+    hold();
+    state = saved();
+    stop();
+    for (size_t len = 0; len < state.len; len += 7) {
+        part = state;
+        part.len = len;
+        start_from(&part, count_runs);
+        stop();
+        ck_assert_int_eq(end_reason, LULL_END_HOST_ERROR);
+    }
+    state.bytes[17]++; /* the first of the identification registers */
+    start_from(&state, count_runs);
+    stop();
+    ck_assert_int_eq(end_reason, LULL_END_HOST_ERROR);
+    free(state.bytes);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -695,6 +861,10 @@ int main(void)
         an_off_vcpu_can_be_held,
         a_held_vcpu_can_be_stopped,
         time_stands_still_while_held,
+        a_vcpu_goes_on_where_it_was_saved,
+        a_waiting_vcpu_waits_on_when_restored,
+        an_off_vcpu_stays_off_when_restored,
+        half_a_vcpu_ends_the_vm,
     };
 
     return test_main_with("vcpu", tests, COUNT_OF(tests), setup, teardown);

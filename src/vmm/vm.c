@@ -31,6 +31,7 @@
 #include "panic.h"
 #include "slots.h"
 #include "recording.h"
+#include "snapshot.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -127,7 +128,7 @@ static void news_ready(void *opaque, unsigned events)
     policy_news(vm);
     if (atomic_load(&vm->end.reason) != LULL_END_NONE)
         lull_loop_quit(vm->loop);
-    else if (atomic_exchange(&vm->reset_wanted, false))
+    else if (vm->save == NULL && atomic_exchange(&vm->reset_wanted, false))
         vm_reset(vm, true);
 }
 
@@ -147,14 +148,19 @@ static void vm_set_phase(struct lull_vm *vm, enum vm_phase phase)
     atomic_store_explicit(&vm->phase, phase, memory_order_release);
 }
 
-static void vm_hold(struct lull_vm *vm)
+static void wait_held(struct lull_vm *vm)
 {
-    vm_set_phase(vm, VM_HOLD);
-    kick_all(vm, IDLE_PAUSE);
     pthread_mutex_lock(&vm->lock);
     while (vm->held < vm->config.cpus)
         pthread_cond_wait(&vm->held_changed, &vm->lock);
     pthread_mutex_unlock(&vm->lock);
+}
+
+static void vm_hold(struct lull_vm *vm)
+{
+    vm_set_phase(vm, VM_HOLD);
+    kick_all(vm, IDLE_PAUSE);
+    wait_held(vm);
 }
 
 static void vm_release(struct lull_vm *vm)
@@ -654,12 +660,15 @@ static bool vm_build(struct lull_vm *vm, struct why *why)
     vm_number_cpus(vm);
     ticks_init(&vm->ticks);
     vm->granules_kib = cpu_granules();
-    return vm_memory_new(vm, why) && vm_load(vm, why) && vm_hv_new(vm, why) &&
+    return vm_memory_new(vm, why) &&
+           (vm->config.restore != NULL || vm_load(vm, why)) &&
+           vm_hv_new(vm, why) &&
            vm_memory_map(vm, why) && vm_news_new(vm, why) &&
            vm_vcpus_new(vm, why) && vm_devices_new(vm, why) &&
            (vm->control = control_new(vm, why)) != NULL &&
            vm_console_new(vm, why) && vm_bus_new(vm, why) &&
-           vm_contain(vm, why) && slots_start(vm->slots, why);
+           vm_contain(vm, why) && slots_start(vm->slots, why) &&
+           (vm->config.restore == NULL || snapshot_load(vm, why));
 }
 
 struct lull_vm *lull_vm_new(const struct lull_vm_config *config, char *err,
@@ -699,22 +708,46 @@ static void vm_stop(struct lull_vm *vm)
         vcpu_join(&vm->vcpu[i]);
 }
 
+static bool vm_start_vcpus(struct lull_vm *vm, struct why *why)
+{
+    unsigned i;
+
+    for (i = 0; i < vm->config.cpus; i++)
+        if (!vcpu_start(&vm->vcpu[i], why))
+            return false;
+    return true;
+}
+
+/* Held until all of them have their registers: nobody sees a vCPU that is not
+ * there yet. The guest's time goes on where it stopped. */
+static bool vm_start_restored(struct lull_vm *vm, struct why *why)
+{
+    vm_set_phase(vm, VM_HOLD);
+    if (!vm_start_vcpus(vm, why))
+        return false;
+    wait_held(vm);
+    atomic_store(&vm->vtimer_offset,
+                 mach_absolute_time() - vm->restored_counter);
+    slots_thaw(vm->slots);
+    vm_release(vm);
+    vm_news(vm); /* a reset that the guest had asked for */
+    return true;
+}
+
 enum lull_vm_end lull_vm_run(struct lull_vm *vm)
 {
     struct why why;
-    unsigned i;
+    bool started;
 
     vm->started_ns = idle_now_ns();
     faults_init(vm);
     idle_trace_thread(IDLE_TRACE_WHO_LOOP);
     policy_chosen(vm);
     atomic_store(&vm->vtimer_offset, mach_absolute_time());
-    for (i = 0; i < vm->config.cpus; i++) {
-        if (vcpu_start(&vm->vcpu[i], &why))
-            continue;
+    started = vm->config.restore != NULL ? vm_start_restored(vm, &why)
+                                         : vm_start_vcpus(vm, &why);
+    if (!started)
         vm_end(vm, LULL_END_HOST_ERROR, "%s", why.text);
-        break;
-    }
     if (!faults_start(vm, &why))
         vm_end(vm, LULL_END_HOST_ERROR, "%s", why.text);
     lull_loop_run(vm->loop);
@@ -761,9 +794,13 @@ void lull_vm_free(struct lull_vm *vm)
     if (vm->control != NULL)
         control_free(vm->control);
     vm_free_devices(vm);
-    for (i = 0; i < vm->config.cpus; i++)
+    for (i = 0; i < vm->config.cpus; i++) {
         if (vm->vcpu[i].idle != NULL)
             idle_vcpu_free(vm->vcpu[i].idle);
+        if (vm->vcpu[i].load_from != NULL)
+            free(vm->vcpu[i].load_from->bytes);
+        free(vm->vcpu[i].load_from);
+    }
     recording_free(vm);
     if (vm->news_watch != NULL)
         lull_watch_free(vm->news_watch);

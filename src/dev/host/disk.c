@@ -176,6 +176,20 @@ void lull_disk_file_free(struct lull_disk_file *file)
     free(file);
 }
 
+int lull_disk_file_sync(const struct lull_disk_file *file)
+{
+    return file->disk.read_only ? 0 : disk_sync(file->files.fd);
+}
+
+uint64_t lull_disk_file_modified_ns(const struct lull_disk_file *file)
+{
+    struct stat status;
+
+    if (fstat(file->files.fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return 0;
+    return disk_modified_ns(&status);
+}
+
 const struct lull_disk *lull_disk_file_disk(const struct lull_disk_file *file)
 {
     return &file->disk;

@@ -45,3 +45,9 @@ int64_t disk_read_now(int fd, const struct iovec *vector, int count,
 {
     return -1;
 }
+
+uint64_t disk_modified_ns(const struct stat *status)
+{
+    return (uint64_t)status->st_mtimespec.tv_sec * 1000000000 +
+           (uint64_t)status->st_mtimespec.tv_nsec;
+}

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 enum { DIRECT_ALIGNMENT = 512 }; /* less is never possible */
@@ -15,6 +16,8 @@ enum { DIRECT_ALIGNMENT = 512 }; /* less is never possible */
 int disk_open_direct(const char *path, bool read_only);
 /* Everything written is on stable storage. */
 int disk_sync(int fd);
+/* When the file was last written to. */
+uint64_t disk_modified_ns(const struct stat *status);
 /* Zeros, without writing them; EOPNOTSUPP where that does not exist. With
  * `unmap` the space is given back. */
 int disk_zero_range(int fd, uint64_t offset, uint64_t length, bool unmap);

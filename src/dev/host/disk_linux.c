@@ -33,3 +33,9 @@ int64_t disk_read_now(int fd, const struct iovec *vector, int count,
 {
     return preadv2(fd, vector, count, (off_t)offset, RWF_NOWAIT);
 }
+
+uint64_t disk_modified_ns(const struct stat *status)
+{
+    return (uint64_t)status->st_mtim.tv_sec * 1000000000 +
+           (uint64_t)status->st_mtim.tv_nsec;
+}

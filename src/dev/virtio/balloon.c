@@ -156,6 +156,16 @@ static void stopped(struct lull_virtio *dev, unsigned queue)
         balloon_of(dev)->actual = 0;
 }
 
+static void balloon_state(struct lull_virtio *dev, struct lull_state *state)
+{
+    struct balloon *b = balloon_of(dev);
+
+    lull_state_u32(state, &b->target);
+    lull_state_u32(state, &b->actual);
+    lull_state_u64(state, &b->inflated_bytes);
+    lull_state_u64(state, &b->reported_bytes);
+}
+
 static const struct virtio_type balloon_type = {
     .name = "virtio-balloon",
     .id = 5,
@@ -166,6 +176,7 @@ static const struct virtio_type balloon_type = {
     .config_read = config_read,
     .config_write = config_write,
     .stopped = stopped,
+    .state = balloon_state,
 };
 
 struct lull_virtio *

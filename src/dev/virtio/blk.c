@@ -414,13 +414,18 @@ static void blk_notify(struct lull_virtio *dev, unsigned queue)
     process(&blk_of(dev)->queue[queue]);
 }
 
-static void drain(struct blk_queue *q)
+static void wait_drained(struct blk_queue *q)
 {
-    q->epoch++;
     q->draining = true;
     while (q->on_the_way != 0)
         pthread_cond_wait(&q->drained, &q->blk->base.lock);
     q->draining = false;
+}
+
+static void drain(struct blk_queue *q)
+{
+    q->epoch++;
+    wait_drained(q);
 }
 
 /* Another vCPU may have started the queue anew while this one waited. */
@@ -434,6 +439,22 @@ static void blk_stopped(struct lull_virtio *dev, unsigned queue)
     }
     drain(q);
     process(q);
+}
+
+/* Requests end as they would have: their answers are in the ring. */
+static void blk_freeze(struct lull_virtio *dev)
+{
+    for (unsigned i = 0; i < dev->queues; i++)
+        wait_drained(&blk_of(dev)->queue[i]);
+}
+
+/* The driver was told about a disk: it must be as large, and as writable. */
+static void blk_state(struct lull_virtio *dev, struct lull_state *state)
+{
+    const struct lull_disk *disk = blk_of(dev)->disk;
+
+    lull_state_same(state, disk->size_bytes);
+    lull_state_same(state, disk->read_only);
 }
 
 static void blk_destroy(struct lull_virtio *dev)
@@ -484,6 +505,8 @@ static const struct virtio_type blk_type = {
     .notify = blk_notify,
     .config_read = config_read,
     .stopped = blk_stopped,
+    .freeze = blk_freeze,
+    .state = blk_state,
     .destroy = blk_destroy,
 };
 
@@ -495,6 +518,8 @@ static const struct virtio_type blk_ro_type = {
     .notify = blk_notify,
     .config_read = config_read,
     .stopped = blk_stopped,
+    .freeze = blk_freeze,
+    .state = blk_state,
     .destroy = blk_destroy,
 };
 

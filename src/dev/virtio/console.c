@@ -30,6 +30,8 @@ struct console {
     unsigned at;
     uint32_t offset;
     struct virtq_chain said;
+    /* Bytes of the next chain that were said already, before a freeze. */
+    uint64_t skip;
 };
 
 static struct console *console_of(struct lull_virtio *dev)
@@ -61,17 +63,33 @@ static bool say(struct console *c)
     return true;
 }
 
+/* A chain from its beginning, or from where a freeze interrupted it. */
+static void begin(struct console *c)
+{
+    c->said = c->base.chain;
+    c->saying = true;
+    c->at = 0;
+    c->offset = 0;
+    while (c->skip != 0 && c->at < c->said.out) {
+        uint32_t len = c->said.span[c->at].len;
+
+        if (c->skip < len) {
+            c->offset = (uint32_t)c->skip;
+            break;
+        }
+        c->skip -= len;
+        c->at++;
+    }
+    c->skip = 0;
+}
+
 static void transmit(struct console *c)
 {
     struct lull_virtio *dev = &c->base;
 
     while (c->saying || virtio_pop(dev, TRANSMIT)) {
-        if (!c->saying) {
-            c->said = dev->chain;
-            c->saying = true;
-            c->at = 0;
-            c->offset = 0;
-        }
+        if (!c->saying)
+            begin(c);
         if (!say(c))
             break;
         c->saying = false;
@@ -156,8 +174,28 @@ static void config_write(struct lull_virtio *dev, unsigned offset,
 
 static void console_stopped(struct lull_virtio *dev, unsigned queue)
 {
-    if (queue == TRANSMIT)
+    if (queue == TRANSMIT) {
         console_of(dev)->saying = false;
+        console_of(dev)->skip = 0;
+    }
+}
+
+static void console_freeze(struct lull_virtio *dev)
+{
+    struct console *c = console_of(dev);
+
+    if (!c->saying)
+        return;
+    c->skip = c->offset;
+    for (unsigned i = 0; i < c->at; i++)
+        c->skip += c->said.span[i].len;
+    c->saying = false;
+    virtio_unpop(dev, TRANSMIT);
+}
+
+static void console_state(struct lull_virtio *dev, struct lull_state *state)
+{
+    lull_state_u64(state, &console_of(dev)->skip);
 }
 
 static void console_destroy(struct lull_virtio *dev)
@@ -177,6 +215,8 @@ static const struct virtio_type console_type = {
     .config_read = config_read,
     .config_write = config_write,
     .stopped = console_stopped,
+    .freeze = console_freeze,
+    .state = console_state,
     .destroy = console_destroy,
 };
 

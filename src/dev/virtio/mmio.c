@@ -89,13 +89,18 @@ bool virtio_pop(struct lull_virtio *dev, unsigned queue)
 {
     enum virtq_result result;
 
-    if (!virtio_running(dev))
+    if (dev->frozen || !virtio_running(dev))
         return false;
     result = virtq_pop(&dev->queue[queue], &dev->chain);
     if (result == VIRTQ_BROKEN)
         virtio_break(dev);
     dev->stats.chains += result == VIRTQ_CHAIN;
     return result == VIRTQ_CHAIN;
+}
+
+void virtio_unpop(struct lull_virtio *dev, unsigned queue)
+{
+    virtq_unpop(&dev->queue[queue]);
 }
 
 void virtio_push(struct lull_virtio *dev, unsigned queue, uint16_t head,
@@ -385,6 +390,91 @@ void lull_virtio_reset(struct lull_virtio *dev)
     virtio_lock(dev);
     reset(dev);
     virtio_unlock(dev);
+}
+
+/* ---- saving and loading --------------------------------------------------
+ */
+
+void lull_virtio_freeze(struct lull_virtio *dev)
+{
+    virtio_lock(dev);
+    dev->frozen = true;
+    if (dev->type->freeze != NULL)
+        dev->type->freeze(dev);
+    virtio_unlock(dev);
+}
+
+void lull_virtio_thaw(struct lull_virtio *dev)
+{
+    virtio_lock(dev);
+    dev->frozen = false;
+    for (unsigned i = 0; i < dev->queues && virtio_running(dev); i++)
+        dev->type->notify(dev, i);
+    virtio_unlock(dev);
+}
+
+const char *lull_virtio_unsaveable(struct lull_virtio *dev)
+{
+    const char *why = NULL;
+
+    if (dev->type->state == NULL)
+        return "a device of this kind cannot be saved";
+    virtio_lock(dev);
+    if (dev->type->unsaveable != NULL)
+        why = dev->type->unsaveable(dev);
+    virtio_unlock(dev);
+    return why;
+}
+
+/* What a driver could not have done is refused; of the rest, which is its own
+ * affair, nothing can harm us. */
+static void check_loaded(const struct lull_virtio *dev,
+                         struct lull_state *state)
+{
+    bool agreed = (dev->status & STATUS_FEATURES_OK) != 0;
+
+    lull_state_check(state, agreed || !(dev->status & STATUS_DRIVER_OK));
+    lull_state_check(state, !agreed ||
+                                (dev->driver_features & ~offered(dev)) == 0);
+    for (unsigned i = 0; i < dev->queues; i++) {
+        const struct virtqueue *queue = &dev->queue[i];
+
+        lull_state_check(state, queue->size <= dev->type->queue_size);
+        lull_state_check(state, agreed || !queue->started);
+    }
+}
+
+void virtio_stateless(struct lull_virtio *dev, struct lull_state *state)
+{
+}
+
+void lull_virtio_state(struct lull_virtio *dev, struct lull_state *state)
+{
+    virtio_lock(dev);
+    lull_state_same(state, dev->type->id);
+    lull_state_same(state, dev->queues);
+    lull_state_u8(state, &dev->status);
+    lull_state_u8(state, &dev->interrupt_status);
+    lull_state_u32(state, &dev->config_generation);
+    lull_state_u32(state, &dev->features_select);
+    lull_state_u32(state, &dev->driver_features_select);
+    lull_state_u32(state, &dev->queue_select);
+    lull_state_u64(state, &dev->driver_features);
+    for (unsigned i = 0; i < dev->queues; i++)
+        virtq_state(&dev->queue[i], dev->ram, state);
+    check_loaded(dev, state);
+    if (dev->type->state == NULL)
+        state->bad = true;
+    else
+        dev->type->state(dev, state);
+    if (state->loading && !state->bad)
+        lull_irq_set(&dev->irq, dev->interrupt_status != 0);
+    virtio_unlock(dev);
+}
+
+uint32_t lull_virtio_type(const struct lull_virtio *dev)
+{
+    return dev->type->id;
 }
 
 const struct lull_mmio *lull_virtio_mmio(const struct lull_virtio *dev)

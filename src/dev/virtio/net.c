@@ -262,6 +262,7 @@ static const struct virtio_type net_type = {
     .notify = net_notify,
     .config_read = config_read,
     .stopped = net_stopped,
+    .state = virtio_stateless,
     .destroy = net_destroy,
 };
 

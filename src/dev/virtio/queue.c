@@ -208,6 +208,36 @@ enum virtq_result virtq_pop(struct virtqueue *q, struct virtq_chain *chain)
     return VIRTQ_CHAIN;
 }
 
+void virtq_unpop(struct virtqueue *q)
+{
+    q->next_avail--;
+}
+
+void virtq_state(struct virtqueue *q, const struct lull_ram *ram,
+                 struct lull_state *state)
+{
+    bool started = q->started;
+    uint16_t next_avail = q->next_avail, next_used = q->next_used;
+    uint16_t told_used = q->told_used;
+
+    lull_state_u16(state, &q->size);
+    lull_state_u64(state, &q->desc_gpa);
+    lull_state_u64(state, &q->avail_gpa);
+    lull_state_u64(state, &q->used_gpa);
+    lull_state_bool(state, &q->event_idx);
+    lull_state_bool(state, &q->indirect);
+    lull_state_bool(state, &started);
+    lull_state_u16(state, &next_avail);
+    lull_state_u16(state, &next_used);
+    lull_state_u16(state, &told_used);
+    if (!state->loading || state->bad || !started)
+        return;
+    lull_state_check(state, virtq_start(q, ram));
+    q->next_avail = next_avail;
+    q->next_used = next_used;
+    q->told_used = told_used;
+}
+
 void virtq_push(struct virtqueue *q, uint16_t head, uint32_t written)
 {
     size_t slot = q->next_used & (q->size - 1U);

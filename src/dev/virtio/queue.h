@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lull/ram.h"
+#include "lull/state.h"
 
 enum { VIRTQ_SIZE_MAX = 256 };
 
@@ -52,6 +53,13 @@ enum virtq_result {
 bool virtq_start(struct virtqueue *queue, const struct lull_ram *ram);
 
 enum virtq_result virtq_pop(struct virtqueue *queue, struct virtq_chain *chain);
+
+/* The last chain popped is the next one again. */
+void virtq_unpop(struct virtqueue *queue);
+
+/* Save, or load and start: where the rings lie, and how far they are. */
+void virtq_state(struct virtqueue *queue, const struct lull_ram *ram,
+                 struct lull_state *state);
 
 /* Return a chain into whose `in` spans `written` bytes were put. */
 void virtq_push(struct virtqueue *queue, uint16_t head, uint32_t written);

@@ -61,6 +61,7 @@ static const struct virtio_type rng_type = {
     .queues = REQUESTS + 1,
     .queue_size = 64,
     .notify = rng_notify,
+    .state = virtio_stateless,
 };
 
 struct lull_virtio *lull_virtio_rng_new(unsigned slot,

@@ -36,6 +36,16 @@ struct virtio_type {
                          unsigned width, uint32_t value);
     /* A queue stopped, by a reset or by the driver: its chains are gone. */
     void (*stopped)(struct lull_virtio *dev, unsigned queue);
+    /*
+     * To be saved a device must have `state`: its own fields, behind the
+     * transport's. `freeze` waits for what is on its way, and takes back
+     * (virtio_unpop) what is half done and can be begun anew; afterwards
+     * virtio_pop finds nothing until a thaw notifies every queue. `unsaveable`
+     * is asked then: why it cannot be saved now, or NULL.
+     */
+    void (*freeze)(struct lull_virtio *dev);
+    const char *(*unsaveable)(struct lull_virtio *dev);
+    void (*state)(struct lull_virtio *dev, struct lull_state *state);
     /* Without the lock, before the memory is released. */
     void (*destroy)(struct lull_virtio *dev);
 };
@@ -48,6 +58,7 @@ struct lull_virtio {
     pthread_mutex_t lock;
 
     unsigned queues;
+    bool frozen; /* see lull_virtio_freeze */
     uint8_t status;
     uint8_t interrupt_status;
     uint32_t config_generation;
@@ -72,6 +83,8 @@ bool virtio_running(const struct lull_virtio *dev);
 /* The next chain of a queue into dev->chain. False: none, or the ring was
  * broken and the device now says that it needs a reset. */
 bool virtio_pop(struct lull_virtio *dev, unsigned queue);
+/* Put the last chain popped back: the next pop finds it again. */
+void virtio_unpop(struct lull_virtio *dev, unsigned queue);
 /* Return dev->chain's or another head. */
 void virtio_push(struct lull_virtio *dev, unsigned queue, uint16_t head,
                  uint32_t written);
@@ -79,6 +92,8 @@ void virtio_push(struct lull_virtio *dev, unsigned queue, uint16_t head,
 void virtio_break(struct lull_virtio *dev);
 /* The configuration space reads differently from now on. */
 void virtio_config_changed(struct lull_virtio *dev);
+/* The `state` of a device that has nothing of its own. */
+void virtio_stateless(struct lull_virtio *dev, struct lull_state *state);
 /* After the last push of a batch: interrupt the driver if it wants that. */
 void virtio_interrupt(struct lull_virtio *dev, unsigned queue);
 

@@ -28,6 +28,12 @@ struct lull_disk_file *lull_disk_file_new(const char *spec, char *error,
 bool lull_disk_file_start(struct lull_disk_file *file);
 /* With no request on its way. */
 void lull_disk_file_free(struct lull_disk_file *file);
+/* With no request on its way: what was written is on stable storage; 0 or an
+ * errno. */
+int lull_disk_file_sync(const struct lull_disk_file *file);
+/* When the file was last written to, since 1970; 0: a block device, or the
+ * host does not know. */
+uint64_t lull_disk_file_modified_ns(const struct lull_disk_file *file);
 const struct lull_disk *lull_disk_file_disk(const struct lull_disk_file *file);
 
 #endif

@@ -12,6 +12,7 @@
 #include "lull/chardev.h"
 #include "lull/irq.h"
 #include "lull/mmio.h"
+#include "lull/state.h"
 
 struct lull_pl011;
 
@@ -27,6 +28,9 @@ struct lull_pl011 *lull_pl011_new(uint64_t gpa, struct lull_irq irq,
                                   const struct lull_chardev *chardev);
 void lull_pl011_free(struct lull_pl011 *uart);
 void lull_pl011_reset(struct lull_pl011 *uart);
+/* Save or load, while no vCPU runs. After a load that went bad the device is
+ * good for nothing but a reset. */
+void lull_pl011_state(struct lull_pl011 *uart, struct lull_state *state);
 const struct lull_mmio *lull_pl011_mmio(const struct lull_pl011 *uart);
 struct lull_pl011_stats lull_pl011_stats(struct lull_pl011 *uart);
 

@@ -10,6 +10,7 @@
 #include "lull/irq.h"
 #include "lull/loop.h"
 #include "lull/mmio.h"
+#include "lull/state.h"
 
 struct lull_pl031;
 
@@ -27,6 +28,9 @@ struct lull_pl031 *lull_pl031_new(const struct lull_pl031_config *config);
 /* On the loop's thread, or when the loop does not run. */
 void lull_pl031_free(struct lull_pl031 *rtc);
 void lull_pl031_reset(struct lull_pl031 *rtc);
+/* Save or load, while no vCPU runs. After a load that went bad the device is
+ * good for nothing but a reset. */
+void lull_pl031_state(struct lull_pl031 *rtc, struct lull_state *state);
 const struct lull_mmio *lull_pl031_mmio(const struct lull_pl031 *rtc);
 
 #endif

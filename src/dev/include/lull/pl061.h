@@ -14,6 +14,7 @@
 #include "lull/irq.h"
 #include "lull/loop.h"
 #include "lull/mmio.h"
+#include "lull/state.h"
 
 struct lull_pl061;
 
@@ -28,6 +29,9 @@ struct lull_pl061 *lull_pl061_new(const struct lull_pl061_config *config);
 /* On the loop's thread, or when the loop does not run. */
 void lull_pl061_free(struct lull_pl061 *gpio);
 void lull_pl061_reset(struct lull_pl061 *gpio);
+/* Save or load, while no vCPU runs. After a load that went bad the device is
+ * good for nothing but a reset. */
+void lull_pl061_state(struct lull_pl061 *gpio, struct lull_state *state);
 const struct lull_mmio *lull_pl061_mmio(const struct lull_pl061 *gpio);
 
 /* Raise an input (0 to 7) for a tenth of a second. False, and nothing

@@ -17,6 +17,7 @@
 #include "lull/mmio.h"
 #include "lull/net.h"
 #include "lull/ram.h"
+#include "lull/state.h"
 
 enum { LULL_VIRTIO_SLOTS = 32 };
 
@@ -92,6 +93,23 @@ struct lull_balloon_stats lull_virtio_balloon_stats(struct lull_virtio *dev);
 /* For every kind of device. free: when no vCPU and no loop runs. */
 void lull_virtio_free(struct lull_virtio *dev);
 void lull_virtio_reset(struct lull_virtio *dev);
+
+/*
+ * Between freeze and thaw no request is with the host and none is taken: guest
+ * memory does not change by the device. On the loop's thread, while no vCPU
+ * runs; the same for the state.
+ */
+void lull_virtio_freeze(struct lull_virtio *dev);
+/* Also after a load: the device looks at everything anew. */
+void lull_virtio_thaw(struct lull_virtio *dev);
+/* Why a frozen device cannot be saved, for "NAME: ..."; NULL: it can. */
+const char *lull_virtio_unsaveable(struct lull_virtio *dev);
+/* Save, or load into one that has just been made, frozen, with guest memory
+ * in place. After a load that went bad it is good for a reset only. */
+void lull_virtio_state(struct lull_virtio *dev, struct lull_state *state);
+/* Its type, of virtio 1.2, section 5. */
+uint32_t lull_virtio_type(const struct lull_virtio *dev);
+
 const struct lull_mmio *lull_virtio_mmio(const struct lull_virtio *dev);
 struct lull_virtio_stats lull_virtio_stats(struct lull_virtio *dev);
 

@@ -15,6 +15,7 @@
 
 #include "lull/fault.h"
 #include "lull/idle.h"
+#include "lull/snapshot.h"
 
 enum {
     LULL_CPUS_MAX = 64,
@@ -62,6 +63,15 @@ struct lull_vm_config {
     void *opaque;
     const struct lull_setting *settings;
     size_t setting_count;
+    /* What a snapshot of this VM says it was made from: each an option of
+     * `lull run`, "name=value" or "name". */
+    const char *const *arguments;
+    size_t argument_count;
+    /* Go on from here instead of booting the kernel, which is then read at a
+     * reset only; the rest of this structure describes the same machine. NULL:
+     * boot. The caller's until the VM is freed. */
+    struct lull_snapshot *restore;
+    bool disks_given; /* by a user who vouches that they are as they were */
 };
 
 /* Why a VM ended. */
