@@ -27,7 +27,8 @@ static const char help[] =
     "Usage: lull save NAME FILE [OPTION...]\n"
     "\n"
     "Writes the VM into FILE, from which `lull run --restore FILE` goes on.\n"
-    "The guest stands still meanwhile, and then runs on; so that the disks stay\n"
+    "The guest stands still meanwhile, and then runs on; so that the disks "
+    "stay\n"
     "as they are in FILE, use --stop, or pause the VM and copy them.\n"
     "\n"
     "  --stop    end the VM when FILE is on disk\n"
@@ -50,7 +51,6 @@ static const struct option options[] = {
 struct save {
     const char *name, *path;
     bool stop, json, help;
-    char temporary[PATH_MAX];
     int fd;
     struct client *client;
     double began_s, ran_s; /* when the guest stood still and ran again */
@@ -58,20 +58,23 @@ struct save {
     bool writes_on; /* the guest runs on, and has disks to write to */
 };
 
-static volatile sig_atomic_t interrupted;
+/* The temporary name, while there is a file of that name. */
+static char temporary[PATH_MAX];
 
+/* At once, whatever the VM is doing: it goes on when the connection closes. */
 static void on_interrupt(int number)
 {
-    interrupted = number;
+    if (temporary[0] != '\0')
+        unlink(temporary);
+    _exit(CLI_SIGNAL + number);
 }
 
-static void catch_signals(void)
+static void handle_signals(void (*handler)(int))
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_interrupt,
-                               .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = handler};
 
-    sigemptyset(&action.sa_mask);
+    sigfillset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaction(signals[i], &action, NULL);
 }
@@ -96,14 +99,15 @@ static bool open_file(struct save *save)
         cli_fail("save", "%s: exists, and is no file", save->path);
         return false;
     }
-    if (snprintf(save->temporary, sizeof(save->temporary), "%s.XXXXXX",
-                 save->path) >= (int)sizeof(save->temporary)) {
+    if (strlen(save->path) + sizeof(".XXXXXX") > sizeof(temporary)) {
         cli_fail("save", "%s: the path is too long", save->path);
         return false;
     }
-    save->fd = mkstemp(save->temporary);
+    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", save->path);
+    save->fd = mkstemp(temporary);
     if (save->fd < 0) {
         cli_fail("save", "%s: %s", save->path, strerror(errno));
+        temporary[0] = '\0';
         return false;
     }
     fcntl(save->fd, F_SETFD, FD_CLOEXEC);
@@ -125,10 +129,11 @@ static void sync_folder(const char *path)
 
 static bool keep_file(struct save *save)
 {
-    if (fsync(save->fd) != 0 || rename(save->temporary, save->path) != 0) {
+    if (fsync(save->fd) != 0 || rename(temporary, save->path) != 0) {
         cli_fail("save", "%s: %s", save->path, strerror(errno));
         return false;
     }
+    temporary[0] = '\0';
     sync_folder(save->path);
     return true;
 }
@@ -185,14 +190,8 @@ static bool write_memory(struct save *save)
     bool done = false;
 
     while (!done) {
-        json_t *answer;
+        json_t *answer = ask(save, "step");
 
-        if (interrupted) {
-            hide_progress();
-            fprintf(stderr, "lull save: interrupted; %s goes on\n", save->name);
-            return false;
-        }
-        answer = ask(save, "step");
         if (answer == NULL)
             return false;
         show_progress(save, answer);
@@ -306,15 +305,12 @@ int cmd_save(int argc, char **argv)
     save.client = client_open_for(save.name, PATIENCE_S, err, sizeof(err));
     if (save.client == NULL)
         return cli_fail("save", "%s", err);
-    catch_signals();
+    handle_signals(on_interrupt);
     ok = open_file(&save) && save_vm(&save);
     client_close(save.client);
-    if (save.fd >= 0) {
+    if (save.fd >= 0)
         close(save.fd);
-        if (!ok)
-            unlink(save.temporary); /* not there when it has its name */
-    }
-    if (!ok)
-        return interrupted ? CLI_SIGNAL + interrupted : CLI_ERROR;
-    return report(&save);
+    if (temporary[0] != '\0')
+        unlink(temporary);
+    return ok ? report(&save) : CLI_ERROR;
 }

@@ -220,9 +220,9 @@ void lull_pl061_reset(struct lull_pl061 *gpio)
 void lull_pl061_state(struct lull_pl061 *gpio, struct lull_state *state)
 {
     uint8_t *fields[] = {
-        &gpio->in,         &gpio->out,       &gpio->direction,
+        &gpio->in,          &gpio->out,        &gpio->direction,
         &gpio->level_sense, &gpio->both_edges, &gpio->event,
-        &gpio->enabled,    &gpio->alternate, &gpio->edges,
+        &gpio->enabled,     &gpio->alternate,  &gpio->edges,
     };
 
     pthread_mutex_lock(&gpio->lock);

@@ -240,8 +240,7 @@ static json_t *do_save(struct lull_vm *vm, const json_t *arguments,
         if (session->given_fd < 0)
             because(&why, "a descriptor to write to must come with \"start\"");
         else
-            result =
-                snapshot_save_start(vm, session, session->given_fd, &why);
+            result = snapshot_save_start(vm, session, session->given_fd, &why);
         session->given_fd = -1;
     } else if (action != NULL && strcmp(action, "step") == 0) {
         result = snapshot_save_step(vm, session, &why);

@@ -243,9 +243,8 @@ bool slots_saveable(const struct slots *slots, struct why *why)
 {
     for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++) {
         const struct slot *slot = &slots->slot[i];
-        const char *reason = slot->device == NULL
-                                 ? NULL
-                                 : lull_virtio_unsaveable(slot->device);
+        const char *reason =
+            slot->device == NULL ? NULL : lull_virtio_unsaveable(slot->device);
 
         if (reason != NULL)
             return because(why, "%s: %s", slot->name, reason);

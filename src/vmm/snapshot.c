@@ -98,8 +98,8 @@ static bool disk_fits(const struct lull_vm *vm, unsigned number,
 static const char *kind(uint32_t type)
 {
     static const char *const kinds[] = {
-        "nothing",  "a network",  "a disk", "a console", "an entropy device",
-        "a balloon"};
+        "nothing",   "a network",         "a disk",
+        "a console", "an entropy device", "a balloon"};
 
     return type < sizeof(kinds) / sizeof(kinds[0]) ? kinds[type]
                                                    : "another device";

@@ -136,8 +136,9 @@ static bool read_whole(struct snapshot_reader *reader, void *to, size_t len,
     if (!read_all(reader, to, len, &got, why))
         return false;
     return got == len ||
-           because(why, "the file ends after %llu bytes, within a section: it "
-                        "was truncated",
+           because(why,
+                   "the file ends after %llu bytes, within a section: it "
+                   "was truncated",
                    (unsigned long long)reader->bytes);
 }
 
@@ -203,8 +204,8 @@ bool snapshot_read_head(struct snapshot_reader *reader,
 }
 
 bool snapshot_read_contents(struct snapshot_reader *reader,
-                   const struct snapshot_section *section, void *to,
-                   struct why *why)
+                            const struct snapshot_section *section, void *to,
+                            struct why *why)
 {
     if (!read_whole(reader, to, section->len, why))
         return false;

@@ -93,7 +93,7 @@ bool snapshot_read_head(struct snapshot_reader *reader,
                         struct snapshot_section *section, struct why *why);
 /* All of the contents, into room for section->len bytes. */
 bool snapshot_read_contents(struct snapshot_reader *reader,
-                   const struct snapshot_section *section, void *to,
-                   struct why *why);
+                            const struct snapshot_section *section, void *to,
+                            struct why *why);
 
 #endif

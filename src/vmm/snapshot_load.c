@@ -133,10 +133,10 @@ struct load {
     struct lull_vm *vm;
     struct snapshot_reader *reader;
     struct snapshot_machine have;
-    uint64_t vcpus;      /* a bit each, when it was there; */
-    uint32_t slots;      /* and so on */
-    uint32_t devices;    /* of snapshot_devices */
-    uint64_t next_page;  /* pages come in order */
+    uint64_t vcpus;     /* a bit each, when it was there; */
+    uint32_t slots;     /* and so on */
+    uint32_t devices;   /* of snapshot_devices */
+    uint64_t next_page; /* pages come in order */
     bool machine;
 };
 
@@ -200,8 +200,9 @@ static bool load_slot(struct load *load, unsigned number,
     load->slots = (uint32_t)seen;
     lull_virtio_state(device, state);
     return lull_state_done(state) ||
-           because(why, "the state of %s (slot %u) makes no sense, or is that "
-                        "of another version's device",
+           because(why,
+                   "the state of %s (slot %u) makes no sense, or is that "
+                   "of another version's device",
                    name, number);
 }
 
@@ -247,8 +248,9 @@ static bool load_state(struct load *load,
     for (size_t i = 0; i < snapshot_device_count; i++)
         if (section->type == snapshot_devices[i].type)
             return load_device(load, (unsigned)i, state, why);
-    return because(why, "it has a section of a kind (%u) that this program "
-                        "does not know",
+    return because(why,
+                   "it has a section of a kind (%u) that this program "
+                   "does not know",
                    (unsigned)section->type);
 }
 

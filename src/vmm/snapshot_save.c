@@ -211,13 +211,12 @@ static json_t *answer(const struct lull_vm *vm)
 {
     const struct snapshot_save *save = vm->save;
 
-    return json_pack("{s:b,s:I,s:I,s:I,s:b,s:i}", "done",
-                     save->at == vm->ram.size_bytes, "memory",
-                     (json_int_t)save->at, "memory-total",
-                     (json_int_t)vm->ram.size_bytes, "written",
-                     (json_int_t)save->writer.bytes, "runs-on",
-                     !save->was_paused, "writable-disks",
-                     (int)slots_writable_disks(vm->slots));
+    return json_pack(
+        "{s:b,s:I,s:I,s:I,s:b,s:i}", "done", save->at == vm->ram.size_bytes,
+        "memory", (json_int_t)save->at, "memory-total",
+        (json_int_t)vm->ram.size_bytes, "written",
+        (json_int_t)save->writer.bytes, "runs-on", !save->was_paused,
+        "writable-disks", (int)slots_writable_disks(vm->slots));
 }
 
 json_t *snapshot_save_start(struct lull_vm *vm, const void *who, int fd,

@@ -662,9 +662,9 @@ static bool vm_build(struct lull_vm *vm, struct why *why)
     vm->granules_kib = cpu_granules();
     return vm_memory_new(vm, why) &&
            (vm->config.restore != NULL || vm_load(vm, why)) &&
-           vm_hv_new(vm, why) &&
-           vm_memory_map(vm, why) && vm_news_new(vm, why) &&
-           vm_vcpus_new(vm, why) && vm_devices_new(vm, why) &&
+           vm_hv_new(vm, why) && vm_memory_map(vm, why) &&
+           vm_news_new(vm, why) && vm_vcpus_new(vm, why) &&
+           vm_devices_new(vm, why) &&
            (vm->control = control_new(vm, why)) != NULL &&
            vm_console_new(vm, why) && vm_bus_new(vm, why) &&
            vm_contain(vm, why) && slots_start(vm->slots, why) &&

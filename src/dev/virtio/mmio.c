@@ -434,8 +434,8 @@ static void check_loaded(const struct lull_virtio *dev,
     bool agreed = (dev->status & STATUS_FEATURES_OK) != 0;
 
     lull_state_check(state, agreed || !(dev->status & STATUS_DRIVER_OK));
-    lull_state_check(state, !agreed ||
-                                (dev->driver_features & ~offered(dev)) == 0);
+    lull_state_check(state,
+                     !agreed || (dev->driver_features & ~offered(dev)) == 0);
     for (unsigned i = 0; i < dev->queues; i++) {
         const struct virtqueue *queue = &dev->queue[i];
 
