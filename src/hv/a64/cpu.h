@@ -188,6 +188,7 @@ struct a64_cpu {
     uint32_t poll_left;     /* interpreter's budget, saved across calls */
     uint64_t native_buf[4]; /* data of a native region's slow access */
     uint32_t native_draws;  /* samples since the guest was entered */
+    uint32_t cold; /* taken branches until compiled code is used again */
 
     /* private to tlb.c */
     uint64_t ctx_of[2][A64_REGIMES]; /* [va<63>][regime] for this ASID */
@@ -244,6 +245,9 @@ enum a64_next a64_poll(struct a64_cpu *cpu);
 static inline void a64_look(struct a64_cpu *cpu)
 {
     atomic_fetch_or_explicit(&cpu->req, A64_REQ_LOOK, memory_order_relaxed);
+    if (cpu->cold != 0 && cpu->poll_left > 1)
+        cpu->cold +=
+            cpu->poll_left - 1; /* given back: a64_poll counts them */
     cpu->poll_left = 1;
 }
 

@@ -841,6 +841,8 @@ fp_trap:
         struct a64_op *to;
 
         page = (struct a64_code_page *)cpu->page_ops;
+        if (LULL_UNLIKELY(cpu->cold != 0))
+            goto *a64_handlers[page->native->opcode[op - cpu->page_ops]];
         cpu->poll_left = (uint32_t)budget;
         to = page->native->entry[op - cpu->page_ops](cpu);
         budget = (int)cpu->poll_left;

@@ -7,6 +7,15 @@
 
 #include <Hypervisor/hv_vcpu_types.h>
 
+/*
+ * What the guest does after a WFI it does briefly and seldom, and the host has
+ * done other things meanwhile. Compiled regions lie scattered over megabytes,
+ * each on a host page that was not looked at since; the operations are there
+ * anyway, and their handlers are few. So for so many taken branches the guest
+ * is interpreted: twice what a packet and its answer take.
+ */
+enum { COLD_BRANCHES = 8192 };
+
 static enum a64_next leave(struct a64_cpu *cpu, uint32_t reason)
 {
     cpu->exit.reason = reason;
@@ -19,6 +28,7 @@ enum a64_next a64_poll(struct a64_cpu *cpu)
     enum a64_next next = A64_NEXT;
 
     cpu->poll_left = A64_POLL_BRANCHES;
+    cpu->cold -= cpu->cold < A64_POLL_BRANCHES ? cpu->cold : A64_POLL_BRANCHES;
     if (LULL_UNLIKELY(req != 0)) {
         /* what is cleared here is what is looked at: a cancel that came
          * after the load above must not be lost */
@@ -43,8 +53,16 @@ enum a64_next a64_poll(struct a64_cpu *cpu)
     return next;
 }
 
+static bool left_by_wfi(const struct a64_cpu *cpu)
+{
+    return cpu->exit.reason == HV_EXIT_REASON_EXCEPTION &&
+           cpu->exit.syndrome >> 26 == A64_EC_WFX;
+}
+
 void a64_run(struct a64_cpu *cpu)
 {
+    if (left_by_wfi(cpu))
+        cpu->cold = COLD_BRANCHES;
     /* The VMM may have changed any register and any mapping. */
     cpu->excl_host = NULL;
     cpu->page_ops = NULL;

@@ -518,6 +518,8 @@ void a64_native_sample(struct a64_cpu *cpu, struct a64_op *op)
     unsigned slot = (unsigned)(op - page->op);
     unsigned heat;
 
+    if (cpu->cold != 0)
+        return;
     if (cpu->native_draws < WARM) {
         cpu->native_draws++;
         return;
