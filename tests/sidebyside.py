@@ -27,12 +27,15 @@ def split(arguments):
 
 
 def main(arguments, chosen, jobs=4):
-    """The tests `chosen`, here; if none are, all of them, in processes of this
-    script that get `arguments` and each its share of the names."""
-    if chosen:
+    """The tests `chosen`, here; those of a class, or if nothing is chosen all,
+    in processes of this script that get `arguments` and each its share of the
+    names."""
+    if "." in "".join(chosen):
         unittest.main(argv=[sys.argv[0], *chosen])
-    every = list(names(unittest.defaultTestLoader.loadTestsFromModule(
-        sys.modules["__main__"])))
+    every = [name for name in names(
+        unittest.defaultTestLoader.loadTestsFromModule(
+            sys.modules["__main__"]))
+             if not chosen or name.split(".")[0] in chosen]
     children = []
     for first in range(min(jobs, len(every))):
         said = tempfile.TemporaryFile("w+")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""trace.py LULL IDLE4.BIN TICKS.BIN: recordings of running guests, and replay.
+"""trace.py LULL IDLE4.BIN TICKS.BIN [-- TEST...]: recordings of running guests,
+and replay.
 
 What a recording has is what happened, whatever is done to the VM meanwhile;
 damaged files are refused in one line; an export is sound trace-event JSON; a
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import traceevents  # noqa: E402
+import sidebyside  # noqa: E402
 import vmrun  # noqa: E402
 
 LULL, IDLE4, TICKS = None, None, None
@@ -378,5 +380,6 @@ class Agreement(Case):
 
 
 if __name__ == "__main__":
-    LULL, IDLE4, TICKS = sys.argv[1:4]
-    unittest.main(argv=sys.argv[:1] + sys.argv[4:])
+    FILES, CHOSEN = sidebyside.split(sys.argv[1:])
+    LULL, IDLE4, TICKS = FILES
+    sidebyside.main(FILES, CHOSEN)
