@@ -31,6 +31,7 @@ LULL, IDLE4 = None, None
 PATIENCE = 60
 
 OPEN, SOCKET, FORK, EXECVE = 2, 41, 57, 59
+IO_URING_SETUP, IO_URING_REGISTER = 425, 427
 PTRACE_SINGLESTEP, PTRACE_GETREGS, PTRACE_SETREGS = 9, 12, 13
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 
@@ -158,6 +159,23 @@ class Sandbox(unittest.TestCase):
             self.assertIsNone(puppet.call(EXECVE, "/bin/true", 0, 0))
             self.assertEqual(puppet.ended_by, signal.SIGSYS)
         vm.exit_code = vm._child.returncode = -signal.SIGSYS  # waited for
+
+    def test_rings(self):
+        """What a disk's own ring lets through: src/dev/host/disk_ring_test.c.
+        Another cannot be had."""
+        (self.folder / "disk").write_bytes(bytes(1 << 20))
+        vm = self.machine("--disk", str(self.folder / "disk"))
+        if "seccomp" not in self.in_force():
+            self.skipTest("no seccomp filter here")
+        print(self.stat()["settings"]["disk0-aio"])
+        with Puppet(vm.pid) as puppet:
+            parameters = puppet.saved.rsp - 8192
+            puppet.poke(parameters, bytes(256))
+            self.assertEqual(puppet.call(IO_URING_SETUP, 8, parameters),
+                             -errno.EPERM)
+            self.assertEqual(puppet.call(IO_URING_REGISTER, 0, 2, 0),
+                             -errno.EPERM)
+        self.stat()
 
     def test_off(self):
         vm = self.machine("--sandbox", "off")

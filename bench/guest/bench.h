@@ -25,8 +25,9 @@ void bench_die(const char *what);
 
 /* agent.c: obey the console until it says `end`. */
 int agent_main(void);
-/* file.c: the disk at `device`, so long for each figure. */
-int file_main(const char *device, double seconds);
+/* file.c: the disk at `device`, so long for each figure; all of them, or those
+ * named. */
+int file_main(const char *device, double seconds, char **names);
 /* agent_net.c: bring up eth0 and listen; -1 and errno. Then one connection. */
 int agent_listen(unsigned port);
 int agent_accept(int fd);

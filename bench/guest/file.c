@@ -1,7 +1,7 @@
 /*
- * `lullbench file DEVICE [SECONDS]`: what a disk does for a program in the
- * guest, past the guest's page cache: 4 KiB at random, read and written, one
- * request at a time and sixteen at once, and 256 KiB in sequence.
+ * `lullbench file DEVICE SECONDS [NAME...]`: what a disk does for a program in
+ * the guest, past the guest's page cache: 4 KiB at random, read and written,
+ * one request at a time and sixteen at once, and 256 KiB in sequence.
  *
  * One at a time is pread and pwrite. Sixteen at once is the kernel's AIO: what
  * has been answered is asked for again in one call. Each line ends with the
@@ -165,16 +165,29 @@ static void open_device(const char *path)
         buffer[i] = (uint8_t)chance();
 }
 
-int file_main(const char *device, double seconds)
+static const struct figure {
+    const char *name;
+    void (*measure)(const char *name, int write_it, uint64_t budget_ns);
+    int write_it;
+} figures[] = {
+    {"read4k_d1", one_at_a_time, 0}, {"write4k_d1", one_at_a_time, 1},
+    {"read4k_d16", many_at_once, 0}, {"write4k_d16", many_at_once, 1},
+    {"read_seq", in_sequence, 0},    {"write_seq", in_sequence, 1},
+};
+
+int file_main(const char *device, double seconds, char **names)
 {
     uint64_t budget_ns = (uint64_t)(seconds * 1e9);
 
     open_device(device);
-    one_at_a_time("read4k_d1", 0, budget_ns);
-    one_at_a_time("write4k_d1", 1, budget_ns);
-    many_at_once("read4k_d16", 0, budget_ns);
-    many_at_once("write4k_d16", 1, budget_ns);
-    in_sequence("read_seq", 0, budget_ns);
-    in_sequence("write_seq", 1, budget_ns);
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        const struct figure *f = &figures[i];
+        int wanted = *names == NULL;
+
+        for (char **name = names; *name != NULL; name++)
+            wanted |= strcmp(*name, f->name) == 0;
+        if (wanted)
+            f->measure(f->name, f->write_it, budget_ns);
+    }
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * The runner: `lullbench [-t SECONDS] [NAME...]`, all tests without a name;
- * `lullbench agent`, or `lullbench file DEVICE [SECONDS]`.
+ * `lullbench agent`, or `lullbench file DEVICE SECONDS [NAME...]`.
  */
 #include "bench.h"
 
@@ -63,8 +63,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "agent") == 0)
         return agent_main();
-    if (argc >= 3 && argc <= 4 && strcmp(argv[1], "file") == 0)
-        return file_main(argv[2], argc == 4 ? atof(argv[3]) : 1);
+    if (argc >= 4 && strcmp(argv[1], "file") == 0)
+        return file_main(argv[2], atof(argv[3]), argv + 4);
     while ((option = getopt(argc, argv, "t:")) != -1) {
         if (option != 't') {
             fprintf(stderr, "usage: lullbench [-t SECONDS] [NAME...]\n");

@@ -36,7 +36,7 @@ static const char help[] =
     "  --virtio-console WHERE\n"
     "                    a second console, hvc0 in the guest: the same places\n"
     "                    (no such console)\n"
-    "  --disk FILE[,ro][,cache=none|writeback]\n"
+    "  --disk FILE[,ro][,cache=none|writeback][,aio=io_uring|threads]\n"
     "                    a disk from a raw image; up to 16 of them: vda, vdb, "
     "...\n"
     "                    (cache=writeback)\n"

@@ -48,10 +48,19 @@ static void add_socket(struct rules *rules, char *dir, const char *console)
     add(rules, dir, SANDBOX_REMOVE);
 }
 
+static bool uses_io_uring(const struct lull_vm *vm)
+{
+    for (size_t i = 0; i < vm->config.disk_count; i++)
+        if (strcmp(slots_disk_io(vm->slots, (unsigned)i).how, "io_uring") == 0)
+            return true;
+    return false;
+}
+
 bool vm_contain(struct lull_vm *vm, struct why *why)
 {
     const struct lull_vm_config *config = &vm->config;
-    struct sandbox_config sandbox = {.network = slots_have_net(config)};
+    struct sandbox_config sandbox = {.network = slots_have_net(config),
+                                     .io_uring = uses_io_uring(vm)};
     struct rules rules = {.count = 0};
 
     vm->sandbox = "off";

@@ -32,6 +32,8 @@ struct sandbox_config {
     const struct sandbox_rule *rules;
     size_t rule_count;
     bool network; /* user networking: TCP and UDP sockets */
+    /* Rings that exist; what they may do is their maker's to restrict. */
+    bool io_uring;
 };
 
 /*

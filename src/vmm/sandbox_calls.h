@@ -5,10 +5,11 @@
 
 #include <stdbool.h>
 
+#include "sandbox.h"
 #include "why.h"
 
 bool sandbox_has_filter(void);
-/* For all threads of the process. With `network`, Internet sockets too. */
-bool sandbox_filter_calls(bool network, struct why *why);
+/* For all threads of the process. */
+bool sandbox_filter_calls(const struct sandbox_config *config, struct why *why);
 
 #endif

@@ -157,7 +157,7 @@ bool sandbox_enter(const struct sandbox_config *config, const char **in_force,
         return because(why, "--sandbox: no_new_privs: %s", strerror(errno));
     if (version > 0 && !enter_landlock(config, version, why))
         return false;
-    if (!sandbox_filter_calls(config->network, why))
+    if (!sandbox_filter_calls(config, why))
         return false;
     if (sandbox_has_filter())
         *in_force = version > 0 ? "landlock,seccomp" : "seccomp";

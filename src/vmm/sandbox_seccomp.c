@@ -225,7 +225,7 @@ bool sandbox_has_filter(void)
     return true;
 }
 
-bool sandbox_filter_calls(bool network, struct why *why)
+bool sandbox_filter_calls(const struct sandbox_config *config, struct why *why)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int error = filter == NULL ? -ENOMEM : 0;
@@ -234,8 +234,10 @@ bool sandbox_filter_calls(bool network, struct why *why)
         error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (!error)
         error = allow_lists(filter);
+    if (!error && config->io_uring)
+        error = allow(filter, "io_uring_enter");
     if (!error)
-        error = allow_sockets(filter, network);
+        error = allow_sockets(filter, config->network);
     if (!error)
         error = allow_threads(filter);
     if (!error)

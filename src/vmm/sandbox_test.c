@@ -49,7 +49,8 @@ static void teardown(void)
 static const char *contain(const struct sandbox_rule *rules, size_t count,
                            bool network)
 {
-    struct sandbox_config config = {rules, count, network};
+    struct sandbox_config config = {
+        .rules = rules, .rule_count = count, .network = network};
     const char *in_force;
     struct why why;
 

@@ -292,6 +292,11 @@ struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
     return slots->slot[slot].device;
 }
 
+struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number)
+{
+    return lull_disk_file_io(slots->disk[number]);
+}
+
 struct lull_virtio *slots_balloon(const struct slots *slots)
 {
     return slots->slot[BALLOON].device;

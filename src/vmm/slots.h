@@ -7,6 +7,7 @@
 
 #include "bus.h"
 #include "fdt_build.h"
+#include "lull/disk_file.h"
 #include "lull/irq.h"
 #include "lull/loop.h"
 #include "lull/ram.h"
@@ -59,6 +60,8 @@ struct snapshot_disk slots_disk(const struct slots *slots, unsigned number);
 /* The device of a slot and its name in the statistics, or NULL. */
 struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
                                  const char **name);
+/* How the host's side of a disk works. */
+struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number);
 struct lull_virtio *slots_balloon(const struct slots *slots);
 
 #endif

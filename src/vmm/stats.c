@@ -68,6 +68,15 @@ static json_t *settings_json(const struct lull_vm *vm, const char *policy)
         json_object_set_new(
             settings, "idle",
             json_pack("{s:s,s:s}", "value", policy, "source", "lull idle"));
+    for (i = 0; i < config->disk_count; i++) {
+        struct lull_disk_io io = slots_disk_io(vm->slots, (unsigned)i);
+        char name[32];
+
+        snprintf(name, sizeof(name), "disk%zu-aio", i);
+        json_object_set_new(
+            settings, name,
+            json_pack("{s:s,s:s}", "value", io.how, "source", io.why));
+    }
     return settings;
 }
 

@@ -15,7 +15,7 @@ enum {
     SLOTS = 32,
     SLOT_BYTES = 0x200,
     MAGIC = 0x74726976, /* "virt" */
-    QUEUES = 8, /* of a device, at most */
+    QUEUES = 8,         /* of a device, at most */
     RAM_BASE = 0x40000000,
     RAM_BYTES = 128 << 20,
     DESC_NEXT = 1,

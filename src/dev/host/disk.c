@@ -15,19 +15,47 @@
 
 #include "disk_host.h"
 #include "disk_pool.h"
+#include "disk_ring.h"
 #include "lull/disk_file.h"
 
 struct lull_disk_file {
     struct lull_disk disk;
     struct disk_files files;
     struct disk_pool *pool;
+    struct disk_ring *ring; /* NULL: none */
+    char why[80];           /* there is a ring, or there is none */
 };
+
+/* io_uring would give the rest to a thread of the kernel's, and ours know what
+ * to do when it goes wrong. */
+static bool for_ring(const struct lull_disk_file *file,
+                     const struct lull_disk_request *r)
+{
+    return file->ring != NULL &&
+           (r->op == LULL_DISK_READ ||
+            (r->op == LULL_DISK_WRITE && file->files.direct_fd >= 0 &&
+             disk_aligned(r)));
+}
 
 static void submit(void *host, struct lull_disk_request *list)
 {
     const struct lull_disk_file *file = host;
+    struct lull_disk_request *ring = NULL, **ring_last = &ring;
+    struct lull_disk_request *pool = NULL, **pool_last = &pool;
 
-    disk_pool_submit(file->pool, list);
+    for (; list != NULL; list = list->next) {
+        struct lull_disk_request ***last =
+            for_ring(file, list) ? &ring_last : &pool_last;
+
+        **last = list;
+        *last = &list->next;
+    }
+    *ring_last = NULL;
+    *pool_last = NULL;
+    if (ring != NULL)
+        disk_ring_submit(file->ring, ring);
+    if (pool != NULL)
+        disk_pool_submit(file->pool, pool);
 }
 
 /* Without page cache there is always something to wait for. */
@@ -43,15 +71,19 @@ static bool read_now(void *host, struct lull_disk_request *r)
 
 bool lull_disk_file_start(struct lull_disk_file *file)
 {
-    return disk_pool_start(file->pool);
+    return disk_pool_start(file->pool) &&
+           (file->ring == NULL || disk_ring_start(file->ring));
 }
 
 /* ---- opening -------------------------------------------------------------
  */
 
+enum aio { AIO_ANY, AIO_RING, AIO_THREADS };
+
 struct options {
     char *path;
     bool read_only, direct;
+    enum aio aio;
 };
 
 __attribute__((format(printf, 3, 4))) static bool
@@ -79,6 +111,10 @@ static void take_options(struct options *options)
             options->direct = true;
         else if (strcmp(comma, ",cache=writeback") == 0)
             options->direct = false;
+        else if (strcmp(comma, ",aio=io_uring") == 0)
+            options->aio = AIO_RING;
+        else if (strcmp(comma, ",aio=threads") == 0)
+            options->aio = AIO_THREADS;
         else
             return;
         *comma = '\0';
@@ -128,6 +164,29 @@ static bool open_file(struct lull_disk_file *file,
     return check_size(file, path, error, error_bytes);
 }
 
+static bool make_workers(struct lull_disk_file *file,
+                         const struct options *options, char *error,
+                         size_t error_bytes)
+{
+    const char *why = options->aio == AIO_ANY ? "default" : "--disk";
+    const char *refused = NULL;
+
+    file->pool = disk_pool_new(&file->files);
+    if (file->pool == NULL)
+        return fail(error, error_bytes, "--disk: no memory");
+    if (options->aio != AIO_THREADS)
+        file->ring = disk_ring_new(&file->files, file->pool, &refused);
+    if (refused != NULL && options->aio == AIO_RING)
+        return fail(error, error_bytes,
+                    "--disk %s: aio=io_uring: %s; without it, lull uses "
+                    "threads",
+                    options->path, refused);
+    snprintf(file->why, sizeof(file->why), "%s%s",
+             refused != NULL ? "no io_uring: " : "",
+             refused != NULL ? refused : why);
+    return true;
+}
+
 static bool open_spec(struct lull_disk_file *file, const char *spec,
                       char *error, size_t error_bytes)
 {
@@ -137,12 +196,10 @@ static bool open_spec(struct lull_disk_file *file, const char *spec,
     if (options.path == NULL)
         return fail(error, error_bytes, "--disk: no memory");
     take_options(&options);
-    ok = open_file(file, &options, error, error_bytes);
+    ok = open_file(file, &options, error, error_bytes) &&
+         make_workers(file, &options, error, error_bytes);
     free(options.path);
-    if (!ok)
-        return false;
-    file->pool = disk_pool_new(&file->files);
-    return file->pool != NULL || fail(error, error_bytes, "--disk: no memory");
+    return ok;
 }
 
 struct lull_disk_file *lull_disk_file_new(const char *spec, char *error,
@@ -168,6 +225,7 @@ void lull_disk_file_free(struct lull_disk_file *file)
 {
     if (file == NULL)
         return;
+    disk_ring_free(file->ring);
     disk_pool_free(file->pool);
     if (file->files.direct_fd >= 0)
         close(file->files.direct_fd);
@@ -193,4 +251,10 @@ uint64_t lull_disk_file_modified_ns(const struct lull_disk_file *file)
 const struct lull_disk *lull_disk_file_disk(const struct lull_disk_file *file)
 {
     return &file->disk;
+}
+
+struct lull_disk_io lull_disk_file_io(const struct lull_disk_file *file)
+{
+    return (struct lull_disk_io){file->ring != NULL ? "io_uring" : "threads",
+                                 file->why};
 }

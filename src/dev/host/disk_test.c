@@ -1,13 +1,16 @@
 /*
- * A file as a disk: options, refusals, and requests that come back done.
+ * A file as a disk: options, refusals, and requests that come back done, by
+ * threads and by io_uring.
  */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 
 enum { SIZE = 1 << 20, PART = 4096, MANY = 200 };
 
+static const char *aio; /* the option that all are opened with */
 static char path[64], error[256];
 static int image;
 static uint8_t buffer[4 * PART] __attribute__((aligned(4096)));
@@ -36,14 +40,31 @@ static void done(struct lull_disk_request *list)
     pthread_mutex_unlock(&lock);
 }
 
-static void setup(void)
+static bool make_image(void)
 {
     snprintf(path, sizeof(path), "disk_test.XXXXXX");
     image = mkstemp(path);
-    ck_assert_int_ge(image, 0);
-    ck_assert_int_eq(ftruncate(image, SIZE), 0);
+    return image >= 0 && ftruncate(image, SIZE) == 0;
+}
+
+static void setup(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert(make_image());
     finished = 0;
     last_error = 0;
+}
+
+static void setup_threads(void)
+{
+    aio = ",aio=threads";
+    setup();
+}
+
+static void setup_ring(void)
+{
+    aio = ",aio=io_uring";
+    setup();
 }
 
 static void teardown(void)
@@ -56,7 +77,7 @@ static struct lull_disk_file *open_with(const char *options)
 {
     char spec[128];
 
-    snprintf(spec, sizeof(spec), "%s%s", path, options);
+    snprintf(spec, sizeof(spec), "%s%s%s", path, aio, options);
     error[0] = '\0';
     return lull_disk_file_new(spec, error, sizeof(error));
 }
@@ -173,42 +194,132 @@ START_TEST(zeros_and_discards)
 }
 END_TEST
 
-/* More at once than there are threads, from a cold start. */
-START_TEST(many_at_once)
+/* More at once than there are threads, or places in the ring, from a cold
+ * start. */
+static void run_many(const struct lull_disk_file *file, enum lull_disk_op op,
+                     uint8_t (*bytes)[512])
 {
     static struct lull_disk_request request[MANY];
     static struct iovec vector[MANY];
-    static uint8_t bytes[MANY][512];
-    struct lull_disk_file *file = start_with("");
+    const struct lull_disk *disk = lull_disk_file_disk(file);
 
+    finished = 0;
     for (unsigned i = 0; i < MANY; i++) {
-        memset(bytes[i], (int)i, 512);
         vector[i] = (struct iovec){bytes[i], 512};
-        request[i] = (struct lull_disk_request){.op = LULL_DISK_WRITE,
+        request[i] = (struct lull_disk_request){.op = op,
                                                 .offset_bytes = 512ULL * i,
                                                 .length_bytes = 512,
                                                 .vector = &vector[i],
-                                                .vector_count = 1};
-        submit(file, &request[i]);
+                                                .vector_count = 1,
+                                                .done = done};
+        if (i % 4 != 3)
+            request[i].next = &request[i + 1];
     }
+    for (unsigned i = 0; i < MANY; i += 4)
+        disk->submit(disk->host, &request[i]);
     wait_for(MANY);
     ck_assert_int_eq(last_error, 0);
+}
+
+static void many_at_once(const char *options)
+{
+    static uint8_t bytes[MANY][512] __attribute__((aligned(512)));
+    struct lull_disk_file *file = start_with(options);
+
+    for (unsigned i = 0; i < MANY; i++)
+        memset(bytes[i], (int)i, 512);
+    run_many(file, LULL_DISK_WRITE, bytes);
     for (unsigned i = 0; i < MANY; i++) {
         ck_assert_int_eq(pread(image, buffer, 512, 512L * i), 512);
         ck_assert_mem_eq(buffer, bytes[i], 512);
     }
+    memset(bytes, 0xee, sizeof(bytes));
+    run_many(file, LULL_DISK_READ, bytes);
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_uint_eq(bytes[i][511], (uint8_t)i);
     lull_disk_file_free(file);
+}
+
+START_TEST(many_through_the_page_cache)
+{
+    many_at_once("");
+}
+END_TEST
+
+START_TEST(many_past_the_page_cache)
+{
+    many_at_once(",cache=none");
+}
+END_TEST
+
+/* What was just written is in the page cache. */
+START_TEST(reads_that_need_no_waiting)
+{
+    struct lull_disk_file *file = start_with("");
+    const struct lull_disk *disk = lull_disk_file_disk(file);
+    struct iovec vector = {buffer, PART};
+    struct lull_disk_request request = {.op = LULL_DISK_READ,
+                                        .offset_bytes = PART,
+                                        .length_bytes = PART,
+                                        .vector = &vector,
+                                        .vector_count = 1};
+
+    fill(9);
+    ck_assert_int_eq(pwrite(image, buffer, PART, PART), PART);
+    memset(buffer, 0, PART);
+    if (disk->read_now(disk->host, &request)) {
+        ck_assert_int_eq(request.error, 0);
+        for (unsigned i = 0; i < PART; i++)
+            ck_assert_uint_eq(buffer[i], (uint8_t)(i * 7 + i / 256 + 9));
+    }
+    ck_assert_int_eq(ftruncate(image, 2 * PART - 512), 0);
+    ck_assert(!disk->read_now(disk->host, &request));
+    lull_disk_file_free(file);
+    file = start_with(",cache=none");
+    disk = lull_disk_file_disk(file);
+    ck_assert(!disk->read_now(disk->host, &request));
+    lull_disk_file_free(file);
+}
+END_TEST
+
+/* A host that has no room: here, for this process. */
+static void no_room(const char *options)
+{
+    struct rlimit room = {.rlim_cur = SIZE / 2, .rlim_max = RLIM_INFINITY};
+    struct lull_disk_file *file = start_with(options);
+
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &room), 0);
+    ck_assert_int_eq(run(file, LULL_DISK_WRITE, SIZE / 2, buffer, PART), EFBIG);
+    /* The first half of it fits. */
+    ck_assert_int_eq(
+        run(file, LULL_DISK_WRITE, SIZE / 2 - PART, buffer, 2 * PART), EFBIG);
+    ck_assert_int_eq(run(file, LULL_DISK_WRITE, 0, buffer, PART), 0);
+    room.rlim_cur = RLIM_INFINITY;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &room), 0);
+    lull_disk_file_free(file);
+}
+
+START_TEST(a_host_without_room)
+{
+    no_room("");
+    no_room(",cache=none");
 }
 END_TEST
 
 START_TEST(a_file_that_shrank)
 {
-    struct lull_disk_file *file = start_with("");
+    static const char *const options[] = {"", ",cache=none"};
 
-    ck_assert_int_eq(ftruncate(image, 512), 0);
-    ck_assert_int_eq(run(file, LULL_DISK_READ, 0, buffer, PART), EIO);
-    ck_assert_int_eq(run(file, LULL_DISK_READ, 0, buffer, 512), 0);
-    lull_disk_file_free(file);
+    for (unsigned i = 0; i < 2; i++) {
+        struct lull_disk_file *file = start_with(options[i]);
+
+        ck_assert_int_eq(ftruncate(image, 512), 0);
+        ck_assert_int_eq(run(file, LULL_DISK_READ, 0, buffer, PART), EIO);
+        ck_assert_int_eq(run(file, LULL_DISK_READ, PART, buffer, PART), EIO);
+        ck_assert_int_eq(run(file, LULL_DISK_READ, 0, buffer, 512), 0);
+        lull_disk_file_free(file);
+        ck_assert_int_eq(ftruncate(image, SIZE), 0);
+    }
 }
 END_TEST
 
@@ -248,22 +359,68 @@ START_TEST(what_is_refused)
 }
 END_TEST
 
-int main(void)
+START_TEST(who_does_it)
 {
-    Suite *suite = suite_create("disk");
-    TCase *tc = tcase_create("disk");
-    SRunner *runner;
-    int failed;
+    struct lull_disk_file *file = start_with("");
+    struct lull_disk_io io = lull_disk_file_io(file);
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    ck_assert_str_eq(io.how, aio + strlen(",aio="));
+    ck_assert_str_eq(io.why, "--disk");
+    lull_disk_file_free(file);
+    aio = "";
+    file = start_with("");
+    io = lull_disk_file_io(file);
+    if (strcmp(io.how, "threads") == 0)
+        ck_assert_ptr_nonnull(strstr(io.why, "no io_uring: "));
+    else
+        ck_assert_str_eq(io.why, "default");
+    lull_disk_file_free(file);
+}
+END_TEST
+
+static void add_case(Suite *suite, const char *name, void (*setup_as)(void))
+{
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, setup_as, teardown);
     tcase_add_test(tc, through_the_page_cache);
     tcase_add_test(tc, past_the_page_cache);
     tcase_add_test(tc, zeros_and_discards);
-    tcase_add_test(tc, many_at_once);
+    tcase_add_test(tc, many_through_the_page_cache);
+    tcase_add_test(tc, many_past_the_page_cache);
+    tcase_add_test(tc, reads_that_need_no_waiting);
     tcase_add_test(tc, a_file_that_shrank);
+    tcase_add_test(tc, a_host_without_room);
     tcase_add_test(tc, who_may_share);
     tcase_add_test(tc, what_is_refused);
+    tcase_add_test(tc, who_does_it);
     suite_add_tcase(suite, tc);
+}
+
+static bool has_io_uring(void)
+{
+    struct lull_disk_file *file;
+
+    aio = ",aio=io_uring";
+    if (!make_image())
+        return false;
+    file = open_with("");
+    teardown();
+    if (file == NULL)
+        printf("not tested: %s\n", error);
+    lull_disk_file_free(file);
+    return file != NULL;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("disk");
+    SRunner *runner;
+    int failed;
+
+    add_case(suite, "threads", setup_threads);
+    if (has_io_uring())
+        add_case(suite, "io_uring", setup_ring);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -1,0 +1,11 @@
+/*
+ * To be preloaded: a host whose disk takes writes, and fails to keep them.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+int fdatasync(int fd)
+{
+    errno = EIO;
+    return -1;
+}
