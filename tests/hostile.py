@@ -39,7 +39,9 @@ class Hostile(unittest.TestCase):
         with open(image, "wb") as file:
             file.truncate(8 << 20)
         return ["--disk", str(image), "--disk", f"{image}2,ro",
-                "--virtio-console", "file:/dev/null"]
+                "--virtio-console", "file:/dev/null",
+                "--vsock", f"3,dir={self.folder},"
+                f"to-guest=1:{self.folder}/to-guest"]
 
     def machine(self, *more):
         (self.folder / "disk2").write_bytes(bytes(1 << 20))

@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -152,7 +153,9 @@ class Sandbox(unittest.TestCase):
         if "seccomp" not in self.in_force():
             self.skipTest("no seccomp filter here")
         with Puppet(vm.pid) as puppet:
-            self.assertEqual(puppet.call(SOCKET, 2, 1, 0), -errno.EPERM)
+            for family in socket.AF_UNIX, socket.AF_INET:
+                self.assertEqual(puppet.call(SOCKET, family, 1, 0),
+                                 -errno.EPERM, family)
             self.assertEqual(puppet.call(FORK), -errno.EPERM)
         self.stat()
         with Puppet(vm.pid) as puppet:
@@ -176,6 +179,44 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(puppet.call(IO_URING_REGISTER, 0, 2, 0),
                              -errno.EPERM)
         self.stat()
+
+    def connector_of(self, vm):
+        """Who connects for a machine: no child of its, but of its session,
+        and with the same command line."""
+        mine = Path(f"/proc/{vm.pid}/cmdline").read_bytes()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if process.name != str(vm.pid) and \
+                        (process / "cmdline").read_bytes() == mine:
+                    return process
+            except OSError:
+                pass  # it has just ended
+        return None
+
+    def test_connector(self):
+        """It connects for a contained machine, and can do less than that."""
+        vm = self.machine("--vsock", f"3,to-host=1:{self.folder}/a")
+        in_force = self.in_force()
+        process = self.connector_of(vm)
+        self.assertIsNotNone(process, "there is no connector")
+        left = [os.readlink(fd) for fd in (process / "fd").iterdir()]
+        self.assertEqual(len(left), 1, left)
+        if "seccomp" in in_force:
+            status = (process / "status").read_text()
+            self.assertIn("Seccomp:\t2", status)
+            with Puppet(int(process.name)) as puppet:
+                self.assertEqual(puppet.call(SOCKET, socket.AF_INET, 1, 0),
+                                 -errno.EPERM)
+                self.assertEqual(puppet.call(FORK), -errno.EPERM)
+                if "landlock" in in_force:
+                    self.assertEqual(puppet.call(OPEN, IDLE4, os.O_RDONLY),
+                                     -errno.EACCES)
+        vm.kill()
+        for _ in range(PATIENCE * 10):
+            if not process.exists():
+                return
+            time.sleep(0.1)
+        self.fail("the connector outlives its machine")
 
     def test_off(self):
         vm = self.machine("--sandbox", "off")

@@ -43,6 +43,11 @@ static const char help[] =
     "  --net NET         none, or user, with any number of\n"
     "                    ,forward=tcp:HOST:PORT-GUEST:PORT (none; see "
     "lull-run(1))\n"
+    "  --vsock CID[,to-host=PORT:PATH][,to-guest=PORT:PATH][,dir=DIR]\n"
+    "                    sockets between guest and host without a network: "
+    "the\n"
+    "                    guest's address, 3 or more, and ports that are Unix\n"
+    "                    sockets of this machine (none; see lull-run(1))\n"
     "  --name NAME       what other commands call this VM (vm-PID)\n"
     "  --idle POLICY     what to do while the guest waits: park, halt, "
     "haltpoll,\n"
@@ -73,6 +78,7 @@ enum setting {
     MEMORY,
     CONSOLE,
     NET,
+    VSOCK,
     IDLE,
     GIC,
     SANDBOX,
@@ -200,6 +206,7 @@ enum option_id {
     OPT_VIRTIO_CONSOLE,
     OPT_DISK,
     OPT_NET,
+    OPT_VSOCK,
     OPT_NAME,
     OPT_IDLE,
     OPT_GIC,
@@ -220,6 +227,7 @@ static const struct option options[] = {
     {"virtio-console", required_argument, NULL, OPT_VIRTIO_CONSOLE},
     {"disk", required_argument, NULL, OPT_DISK},
     {"net", required_argument, NULL, OPT_NET},
+    {"vsock", required_argument, NULL, OPT_VSOCK},
     {"name", required_argument, NULL, OPT_NAME},
     {"idle", required_argument, NULL, OPT_IDLE},
     {"gic", required_argument, NULL, OPT_GIC},
@@ -334,6 +342,10 @@ static int set_option(struct run *run, int option, const char *value)
         config->net = value;
         run->settings[NET] = (struct lull_setting){"net", value, "--net"};
         return 0;
+    case OPT_VSOCK:
+        config->vsock = value;
+        run->settings[VSOCK] = (struct lull_setting){"vsock", value, "--vsock"};
+        return 0;
     case OPT_NAME:
         config->name = value;
         return 0;
@@ -367,6 +379,7 @@ static void defaults(struct run *run)
         [MEMORY] = {"memory", NULL, "default"},
         [CONSOLE] = {"console", NULL, "default"},
         [NET] = {"net", "none", "default"},
+        [VSOCK] = {"vsock", NULL, "default"},
         [IDLE] = {"idle", NULL, "default"},
         [GIC] = {"gic", "vmm", "default"},
         [SANDBOX] = {"sandbox", "on", "default"},

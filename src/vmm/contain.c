@@ -6,6 +6,7 @@
  */
 #include "machine.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -14,13 +15,14 @@
 #include "sandbox.h"
 #include "slots.h"
 
-enum { RULES_MAX = 16 };
+enum { RULES_MAX = 8 + LULL_VSOCK_RULES_MAX };
 
 struct rules {
     struct sandbox_rule rule[RULES_MAX];
     size_t count;
     char control[PATH_MAX];
-    char sockets[2][PATH_MAX]; /* of consoles */
+    char sockets[2 + LULL_VSOCK_RULES_MAX][PATH_MAX]; /* their directories */
+    size_t socket_count;
 };
 
 static void add(struct rules *rules, const char *path, unsigned rights)
@@ -29,17 +31,15 @@ static void add(struct rules *rules, const char *path, unsigned rights)
         rules->rule[rules->count++] = (struct sandbox_rule){path, rights};
 }
 
-/* "unix:PATH": the directory of PATH. */
-static void add_socket(struct rules *rules, char *dir, const char *console)
+/* The directory of a socket of ours. */
+static void add_socket(struct rules *rules, const char *path)
 {
-    static const char prefix[] = "unix:";
+    char *dir = rules->sockets[rules->socket_count];
     char *slash;
 
-    if (console == NULL || strncmp(console, prefix, sizeof(prefix) - 1) != 0)
+    if ((size_t)snprintf(dir, PATH_MAX, "%s", path) >= PATH_MAX)
         return;
-    if ((size_t)snprintf(dir, PATH_MAX, "%s", console + sizeof(prefix) - 1) >=
-        PATH_MAX)
-        return;
+    rules->socket_count++;
     slash = strrchr(dir, '/');
     if (slash == NULL)
         strcpy(dir, ".");
@@ -56,12 +56,47 @@ static bool uses_io_uring(const struct lull_vm *vm)
     return false;
 }
 
+/* "unix:PATH" */
+static void add_console(struct rules *rules, const char *console)
+{
+    static const char prefix[] = "unix:";
+
+    if (console != NULL && strncmp(console, prefix, sizeof(prefix) - 1) == 0)
+        add_socket(rules, console + sizeof(prefix) - 1);
+}
+
+/* The connector's own containment: Unix sockets, and no files. */
+static bool contain_connector(void *config)
+{
+    const struct sandbox_config sandbox = {.unix_sockets = true};
+    const char *in_force;
+    struct why why;
+
+    return ((const struct lull_vm_config *)config)->no_sandbox ||
+           sandbox_enter(&sandbox, &in_force, &why);
+}
+
+bool vm_vsock_new(struct lull_vm *vm, struct why *why)
+{
+    if (vm->config.vsock == NULL)
+        return true;
+    if (!lull_vsock_parse(vm->config.vsock, &vm->vsock, why->text,
+                          sizeof(why->text)))
+        return false;
+    vm->connector_fd =
+        lull_connector_start(&vm->vsock, contain_connector, &vm->config);
+    return vm->connector_fd >= 0 || errno == 0 ||
+           because(why, "--vsock: no process for connections: %s",
+                   strerror(errno));
+}
+
 bool vm_contain(struct lull_vm *vm, struct why *why)
 {
     const struct lull_vm_config *config = &vm->config;
     struct sandbox_config sandbox = {.network = slots_have_net(config),
                                      .io_uring = uses_io_uring(vm)};
     struct rules rules = {.count = 0};
+    unsigned i;
 
     vm->sandbox = "off";
     if (config->no_sandbox)
@@ -74,8 +109,10 @@ bool vm_contain(struct lull_vm *vm, struct why *why)
     add(&rules, "/proc/self", SANDBOX_READ);
     if (lull_control_dir(rules.control, sizeof(rules.control)))
         add(&rules, rules.control, SANDBOX_REMOVE);
-    add_socket(&rules, rules.sockets[0], config->console);
-    add_socket(&rules, rules.sockets[1], config->virtio_console);
+    add_console(&rules, config->console);
+    add_console(&rules, config->virtio_console);
+    for (i = 0; i < vm->vsock.to_guest_count; i++)
+        add_socket(&rules, vm->vsock.to_guest[i].path);
     if (sandbox.network)
         add(&rules, "/etc/resolv.conf", SANDBOX_READ);
     sandbox.rules = rules.rule;

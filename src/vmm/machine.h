@@ -147,6 +147,8 @@ struct lull_vm {
     bool ram_mapped;
     const char *sandbox; /* what contains the process, for stat */
     int proc_fd;         /* see contain.c */
+    struct lull_vsock_spec vsock;
+    int connector_fd; /* to who connects for us: contain.c; or -1 */
 
     uint64_t mpidr[LULL_CPUS_MAX];
     struct vcpu vcpu[LULL_CPUS_MAX];
@@ -228,6 +230,9 @@ bool vm_power_key(struct lull_vm *vm);
 /* ---- contain.c -------------------------------------------------------------
  */
 
+/* Read --vsock, and make the process that connects to its sockets, while
+ * there is no guest memory to share with it. */
+bool vm_vsock_new(struct lull_vm *vm, struct why *why);
 /* Give up what running does not take. Before there is a second thread. */
 bool vm_contain(struct lull_vm *vm, struct why *why);
 

@@ -34,6 +34,9 @@ struct sandbox_config {
     bool network; /* user networking: TCP and UDP sockets */
     /* Rings that exist; what they may do is their maker's to restrict. */
     bool io_uring;
+    /* New Unix sockets, connected to whoever listens: nothing can tell them
+     * apart by name. */
+    bool unix_sockets;
 };
 
 /*

@@ -76,7 +76,6 @@ static const char *const allowed[] = {
     "sendto",
     "setsockopt",
     "shutdown",
-    "socketpair",
     /* waiting */
     "clock_nanosleep",
     "epoll_create1",
@@ -180,15 +179,26 @@ static int allow_lists(scmp_filter_ctx filter)
     return error;
 }
 
-static int allow_sockets(scmp_filter_ctx filter, bool network)
+static int allow_family(scmp_filter_ctx filter, int family)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
-    int error = 0;
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+}
 
-    for (size_t i = 0; !error && i < (network ? 3U : 1U); i++)
+static int allow_sockets(scmp_filter_ctx filter, bool network,
+                         bool unix_sockets)
+{
+    int error = unix_sockets ? allow_family(filter, AF_UNIX) : 0;
+
+    if (!error && network)
+        error = allow_family(filter, AF_INET);
+    if (!error && network)
+        error = allow_family(filter, AF_INET6);
+    /* One of datagrams could be connected anew, to whoever listens. */
+    if (!error)
         error =
-            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
     return error;
 }
 
@@ -237,7 +247,7 @@ bool sandbox_filter_calls(const struct sandbox_config *config, struct why *why)
     if (!error && config->io_uring)
         error = allow(filter, "io_uring_enter");
     if (!error)
-        error = allow_sockets(filter, config->network);
+        error = allow_sockets(filter, config->network, config->unix_sockets);
     if (!error)
         error = allow_threads(filter);
     if (!error)

@@ -17,6 +17,7 @@
 
 #include "test_main.h"
 
+static bool unix_sockets; /* in the next child */
 static char dir[64], named[96], other[96];
 
 static void write_file(const char *path)
@@ -30,6 +31,7 @@ static void write_file(const char *path)
 
 static void setup(void)
 {
+    unix_sockets = false;
     strcpy(dir, "/tmp/sandbox_test.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(named, sizeof(named), "%s/named", dir);
@@ -49,8 +51,10 @@ static void teardown(void)
 static const char *contain(const struct sandbox_rule *rules, size_t count,
                            bool network)
 {
-    struct sandbox_config config = {
-        .rules = rules, .rule_count = count, .network = network};
+    struct sandbox_config config = {.rules = rules,
+                                    .rule_count = count,
+                                    .network = network,
+                                    .unix_sockets = unix_sockets};
     const char *in_force;
     struct why why;
 
@@ -221,6 +225,17 @@ START_TEST(no_new_code)
 }
 END_TEST
 
+static int no_sockets(void)
+{
+    int pair[2];
+
+    EXPECT(socket(AF_UNIX, SOCK_STREAM, 0) < 0);
+    EXPECT(socket(AF_INET, SOCK_STREAM, 0) < 0);
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0);
+    return GOOD;
+}
+
 static int unix_sockets_alone(void)
 {
     EXPECT(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
@@ -232,17 +247,22 @@ static int unix_sockets_alone(void)
 static int internet_sockets(void)
 {
     EXPECT(socket(AF_INET, SOCK_STREAM, 0) >= 0);
+    EXPECT(socket(AF_UNIX, SOCK_STREAM, 0) < 0);
     EXPECT(socket(AF_PACKET, SOCK_RAW, 0) < 0);
     return GOOD;
 }
 
-START_TEST(sockets_as_the_network_asks)
+START_TEST(sockets_as_they_are_asked_for)
 {
-    int without = in_child("seccomp", NULL, 0, false, unix_sockets_alone);
+    int without = in_child("seccomp", NULL, 0, false, no_sockets);
     int with = in_child("seccomp", NULL, 0, true, internet_sockets);
+    int local;
 
+    unix_sockets = true;
+    local = in_child("seccomp", NULL, 0, false, unix_sockets_alone);
     ck_assert(without == GOOD || without == NOT_HERE);
     ck_assert(with == GOOD || with == NOT_HERE);
+    ck_assert(local == GOOD || local == NOT_HERE);
 }
 END_TEST
 
@@ -297,7 +317,7 @@ int main(void)
         running_a_program_is_the_end,
         no_new_process,
         no_new_code,
-        sockets_as_the_network_asks,
+        sockets_as_they_are_asked_for,
         no_signals_to_others,
         threads_begin_and_are_held_too,
     };

@@ -3,7 +3,7 @@
  * alone, so that a machine described twice is the same machine twice:
  *
  *   0 entropy, 1 console, 2 network, from 3 on disks in the order given,
- *   31 balloon
+ *   30 sockets, 31 balloon
  */
 #include "slots.h"
 
@@ -16,7 +16,14 @@
 #include "lull/disk_file.h"
 #include "lull/user_net.h"
 
-enum { RNG = 0, CONSOLE = 1, NET = 2, FIRST_DISK = 3, BALLOON = 31 };
+enum {
+    RNG = 0,
+    CONSOLE = 1,
+    NET = 2,
+    FIRST_DISK = 3,
+    VSOCK = 30,
+    BALLOON = 31
+};
 
 struct slot {
     struct lull_virtio *device;
@@ -30,6 +37,7 @@ struct slots {
     struct lull_console *console;
     struct lull_user_net *net;
     struct lull_disk_file *disk[LULL_DISKS_MAX];
+    struct lull_vsock_unix *sockets;
 };
 
 static bool wants_console(const struct lull_vm_config *config)
@@ -47,6 +55,7 @@ static bool in_use(const struct lull_vm_config *config, unsigned slot)
     return slot == RNG || slot == BALLOON ||
            (slot == CONSOLE && wants_console(config)) ||
            (slot == NET && slots_have_net(config)) ||
+           (slot == VSOCK && config->vsock != NULL) ||
            (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count);
 }
 
@@ -157,11 +166,27 @@ static bool add_disks(struct slots *slots, struct why *why)
     return true;
 }
 
+static bool add_vsock(struct slots *slots, struct why *why)
+{
+    const struct slots_host *host = &slots->host;
+
+    slots->sockets =
+        lull_vsock_unix_new(host->loop, host->vsock, host->connector_fd,
+                            why->text, sizeof(why->text));
+    return slots->sockets != NULL &&
+           fill(slots, VSOCK, "vsock",
+                lull_virtio_vsock_new(
+                    VSOCK, host->ram, line(slots, VSOCK), host->vsock->cid,
+                    lull_vsock_unix_host(slots->sockets), host->loop),
+                why);
+}
+
 static bool add_all(struct slots *slots, struct why *why)
 {
     return add_rng(slots, why) && add_balloon(slots, why) &&
            (!wants_console(slots->config) || add_console(slots, why)) &&
            (!slots_have_net(slots->config) || add_net(slots, why)) &&
+           (slots->config->vsock == NULL || add_vsock(slots, why)) &&
            add_disks(slots, why);
 }
 
@@ -201,6 +226,7 @@ void slots_free(struct slots *slots)
     if (slots->console != NULL)
         lull_console_free(slots->console);
     lull_user_net_free(slots->net);
+    lull_vsock_unix_free(slots->sockets);
     for (unsigned i = 0; i < LULL_DISKS_MAX; i++)
         lull_disk_file_free(slots->disk[i]);
     free(slots);
@@ -300,4 +326,9 @@ struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number)
 struct lull_virtio *slots_balloon(const struct slots *slots)
 {
     return slots->slot[BALLOON].device;
+}
+
+struct lull_virtio *slots_vsock(const struct slots *slots)
+{
+    return slots->slot[VSOCK].device;
 }

@@ -22,6 +22,8 @@ struct slots_host {
     const struct lull_ram *ram;
     struct lull_loop *loop;
     struct lull_memory_host memory; /* what the guest gives back */
+    const struct lull_vsock_spec *vsock;
+    int connector_fd; /* of those sockets, or -1; both outlive the slots */
     /* The interrupt line of an SPI. */
     struct lull_irq (*line)(void *opaque, unsigned spi);
     void *opaque;
@@ -63,5 +65,6 @@ struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
 /* How the host's side of a disk works. */
 struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number);
 struct lull_virtio *slots_balloon(const struct slots *slots);
+struct lull_virtio *slots_vsock(const struct slots *slots); /* or NULL */
 
 #endif

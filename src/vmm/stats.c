@@ -265,6 +265,19 @@ static json_t *balloon_json(const struct lull_vm *vm)
                      "reported_bytes", (json_int_t)stats.reported_bytes);
 }
 
+static json_t *vsock_json(const struct lull_vm *vm)
+{
+    struct lull_vsock_stats stats =
+        lull_virtio_vsock_stats(slots_vsock(vm->slots));
+
+    return json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I}", "streams", (json_int_t)stats.streams,
+        "from_guest", (json_int_t)stats.from_guest, "from_host",
+        (json_int_t)stats.from_host, "refused", (json_int_t)stats.refused,
+        "to_guest_bytes", (json_int_t)stats.to_guest_bytes, "to_host_bytes",
+        (json_int_t)stats.to_host_bytes);
+}
+
 static json_t *devices_json(struct lull_vm *vm)
 {
     struct lull_pl011_stats uart = lull_pl011_stats(vm->uart);
@@ -346,5 +359,7 @@ json_t *stats_json(struct lull_vm *vm)
     json_object_set_new(stats, "cpus", cpus);
     json_object_set_new(stats, "devices", devices_json(vm));
     json_object_set_new(stats, "balloon", balloon_json(vm));
+    if (slots_vsock(vm->slots) != NULL)
+        json_object_set_new(stats, "vsock", vsock_json(vm));
     return stats;
 }

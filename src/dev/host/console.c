@@ -23,12 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "lull/console.h"
 #include "terminal.h"
+#include "unix_socket.h"
 
 enum {
     OUT_BYTES = 256 * 1024,  /* what the ring holds */
@@ -566,53 +565,6 @@ static void client_ready(void *opaque, unsigned events)
     flush(c);
 }
 
-/* A socket file whose owner died refuses connections: it may be replaced. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    bool stale;
-
-    if (fd < 0)
-        return false;
-    stale =
-        connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
-        errno == ECONNREFUSED;
-    close(fd);
-    return stale;
-}
-
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, failed;
-    mode_t mask;
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0)
-        return -1;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    mask = umask(0177); /* the console is its owner's alone */
-    failed = bind(fd, (struct sockaddr *)&address, sizeof(address));
-    if (failed && errno == EADDRINUSE && is_stale(&address) &&
-        unlink(path) == 0)
-        failed = bind(fd, (struct sockaddr *)&address, sizeof(address));
-    umask(mask);
-    if (failed || listen(fd, 1) != 0) {
-        int error = errno;
-
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
 static struct lull_console *new_socket(const struct lull_console_config *config,
                                        const char *path)
 {
@@ -621,7 +573,7 @@ static struct lull_console *new_socket(const struct lull_console_config *config,
     if (c == NULL)
         return NULL;
     c->no_reader = true;
-    c->listen_fd = listen_at(path);
+    c->listen_fd = unix_socket_listen(path, 1);
     if (c->listen_fd >= 0) {
         c->path = strdup(path);
         c->listen_watch = lull_loop_watch(config->loop, c->listen_fd,

@@ -18,6 +18,7 @@
 #include "lull/net.h"
 #include "lull/ram.h"
 #include "lull/state.h"
+#include "lull/vsock.h"
 
 enum { LULL_VIRTIO_SLOTS = 32 };
 
@@ -89,6 +90,24 @@ lull_virtio_balloon_new(unsigned slot, const struct lull_ram *ram,
 /* Ask the guest to do without so much, in whole pages of 4 KiB. Any thread. */
 void lull_virtio_balloon_set(struct lull_virtio *dev, uint64_t bytes);
 struct lull_balloon_stats lull_virtio_balloon_stats(struct lull_virtio *dev);
+
+struct lull_vsock_stats {
+    uint64_t streams;    /* now */
+    uint64_t from_guest; /* connections that the guest began */
+    uint64_t from_host;  /* those that the host began, answered or not */
+    uint64_t refused;    /* of both: nobody there, or too many */
+    uint64_t to_guest_bytes, to_host_bytes;
+};
+
+/* The host's sockets stay the caller's and live on `loop`; both outlive the
+ * device. */
+struct lull_virtio *lull_virtio_vsock_new(unsigned slot,
+                                          const struct lull_ram *ram,
+                                          struct lull_irq irq,
+                                          uint32_t guest_cid,
+                                          const struct lull_vsock_host *host,
+                                          struct lull_loop *loop);
+struct lull_vsock_stats lull_virtio_vsock_stats(struct lull_virtio *dev);
 
 /* For every kind of device. free: when no vCPU and no loop runs. */
 void lull_virtio_free(struct lull_virtio *dev);

@@ -50,6 +50,7 @@ struct lull_vm_config {
     const char *const *disks;   /* "FILE[,ro][,cache=none|writeback]" */
     size_t disk_count;          /* at most LULL_DISKS_MAX */
     const char *net;            /* "user[,forward=...]"; NULL or "none": no */
+    const char *vsock;          /* "CID[,...]", see vsock.h; NULL: none */
     unsigned cpus;              /* 1 .. LULL_CPUS_MAX */
     uint64_t memory_bytes;      /* a multiple of 1 MiB */
     struct idle_policy idle;
