@@ -3,10 +3,11 @@
  * the guest and Unix sockets of the host's.
  *
  * Three queues: packets to the guest, packets from it, and events, of which
- * there are none yet. A packet is a header of 44 bytes and perhaps data. All
- * streams live on the loop's thread; a notification only asks the loop to
- * look. Data goes between the socket and guest memory without a copy of ours,
- * unless the host's program does not keep up.
+ * there is one: that all streams are gone, after a snapshot. A packet is a
+ * header of 44 bytes and perhaps data. All streams live on the loop's thread; a
+ * notification only asks the loop to look. Data goes between the socket and
+ * guest memory without a copy of ours, unless the host's program does not keep
+ * up.
  *
  * What a hostile guest can make us hold is bounded: so many streams, a buffer
  * each, and so many refusals that it has not fetched; with those it is not
@@ -36,6 +37,8 @@ enum {
     VECTOR_MAX = 64,
 
     F_STREAM = 1 << 0,
+    EVENT_BYTES = 4,
+    EVENT_TRANSPORT_RESET = 0,
     HOST_CID = 2,
     TYPE_STREAM = 1,
     FIRST_HOST_PORT = 0x40000000, /* of connections that the host begins */
@@ -78,6 +81,7 @@ struct vsock {
     bool posted;  /* the loop was asked to look */
     bool starved; /* something waits for buffers of the guest's */
     bool over;    /* the driver reset the device: its streams are to go */
+    bool forgot;  /* restored: the guest's streams were another process's */
     struct vsock_stream *streams;
     uint64_t last_token;
     uint32_t next_port;
@@ -527,6 +531,7 @@ static void leave(struct vsock *v)
     reap(v);
     virtio_interrupt(&v->base, RECEIVE);
     virtio_interrupt(&v->base, TRANSMIT);
+    virtio_interrupt(&v->base, EVENTS);
     virtio_unlock(&v->base);
 }
 
@@ -561,6 +566,22 @@ static bool take_one(struct vsock *v)
     return true;
 }
 
+static void send_event(struct vsock *v)
+{
+    struct lull_virtio *dev = &v->base;
+    const struct virtq_span *span = &dev->chain.span[0];
+
+    if (!virtio_pop(dev, EVENTS))
+        return;
+    if (dev->chain.out != 0 || dev->chain.in == 0 || span->len < EVENT_BYTES) {
+        virtio_break(dev);
+        return;
+    }
+    put_le32(span->host, EVENT_TRANSPORT_RESET);
+    virtio_push(dev, EVENTS, dev->chain.head, EVENT_BYTES);
+    v->forgot = false;
+}
+
 static void look(void *opaque)
 {
     struct vsock *v = opaque;
@@ -570,6 +591,8 @@ static void look(void *opaque)
     v->posted = false;
     if (v->over)
         drop_streams(v);
+    if (v->forgot)
+        send_event(v);
     if (v->starved)
         feed(v);
     while (count < BATCH && take_one(v))
@@ -665,7 +688,8 @@ static void vsock_notify(struct lull_virtio *dev, unsigned queue)
 {
     struct vsock *v = vsock_of(dev);
 
-    if (queue == TRANSMIT || (queue == RECEIVE && v->starved))
+    if (queue == TRANSMIT || (queue == RECEIVE && v->starved) ||
+        (queue == EVENTS && v->forgot))
         ask_to_look(v);
 }
 
@@ -676,10 +700,32 @@ static void vsock_stopped(struct lull_virtio *dev, unsigned queue)
 
     if (queue == RECEIVE)
         v->holding = false;
+    if (queue == EVENTS)
+        v->forgot = false;
     if (queue == EVENTS || (v->streams == NULL && v->refusals == 0))
         return;
     v->over = true;
     ask_to_look(v);
+}
+
+static void vsock_freeze(struct lull_virtio *dev)
+{
+    struct vsock *v = vsock_of(dev);
+
+    if (v->holding)
+        virtio_unpop(dev, RECEIVE);
+    v->holding = false;
+}
+
+/* A stream's other end is another process's: none is saved, and the guest
+ * hears of that when it runs again. */
+static void vsock_state(struct lull_virtio *dev, struct lull_state *state)
+{
+    struct vsock *v = vsock_of(dev);
+
+    lull_state_same(state, v->guest_cid);
+    if (state->loading)
+        v->forgot = true;
 }
 
 static uint32_t config_read(struct lull_virtio *dev, unsigned offset,
@@ -711,6 +757,8 @@ static const struct virtio_type vsock_type = {
     .notify = vsock_notify,
     .config_read = config_read,
     .stopped = vsock_stopped,
+    .freeze = vsock_freeze,
+    .state = vsock_state,
     .destroy = vsock_destroy,
 };
 
