@@ -8,9 +8,16 @@
  * unchanged set costs no system call.
  *
  * The library would like to be called every half second for as long as it has
- * any TCP socket, which includes a port that is forwarded and used by nobody.
- * So its timer runs while there are connections and QUIET_NS longer, for what
- * is still closing; then the network sleeps until a descriptor wakes it.
+ * any TCP socket, which includes a port that is forwarded and used by nobody,
+ * and a login that nobody types into. Its slow timers are for retransmission
+ * and for closing, so the timer runs only while a connection does either; what
+ * each does is read from slirp_connection_info when it expires.
+ *
+ * The library acknowledges what the guest sent 2 ms later, which wakes an idle
+ * guest a second time for every answer it gives. So after a batch from the
+ * guest its clock is put ahead by those 2 ms, unless it is still ahead from
+ * the last time: the acknowledgement goes out while the guest is awake, and a
+ * stream is acknowledged as seldom as before. The clock never goes back.
  *
  * A guest without receive buffers stops everything: frames already made wait
  * in a list, and no socket is read until they are gone.
@@ -27,14 +34,16 @@
 #include "lull/user_net.h"
 
 enum {
-    /* The library never asks for more, though it may need nothing. */
-    TIMEOUT_NOTHING_MS = 1000,
+    /* Until a late acknowledgement. Other times that the library asks for are
+     * those of its slow timers. */
+    ACK_MS = 2,
+    SLOW_MS = 500,
+    /* Until sockets of UDP are looked at, which it drops after minutes. */
+    DATAGRAMS_MS = 30000,
     /* Frames kept for a slow guest: some TCP windows' worth. */
     BACKLOG_BYTES_MAX = 4 << 20,
 };
 
-/* Twice the time the library lets a closed connection linger. */
-#define QUIET_NS 20000000000ULL
 #define MS_NS 1000000ULL
 
 struct frame {
@@ -54,7 +63,6 @@ struct lull_user_net {
     struct lull_net_user user;
     struct lull_loop *loop;
     Slirp *slirp;
-    unsigned forwards;
 
     /* What the library collected last, and the watches for it. */
     struct pollfd *set;
@@ -63,8 +71,10 @@ struct lull_user_net {
     unsigned member_count, member_room;
 
     struct lull_timer *timer;
-    uint64_t due_ns;  /* of the timer; 0: not armed */
-    uint64_t busy_ns; /* there was a connection */
+    uint64_t due_ns;   /* of the timer; 0: not armed */
+    bool expired;      /* just now */
+    uint64_t clock_ns; /* what the library was told last */
+    uint64_t ahead_ns; /* what is added to the time that it is told */
 
     struct frame *first, **last;
     size_t backlog_bytes;
@@ -180,20 +190,56 @@ static void drop_unwanted(struct lull_user_net *n)
 /* ---- time ----------------------------------------------------------------
  */
 
+/* "TCP[ESTABLISHED]", descriptor, two addresses with ports, and how much the
+ * guest's end and the host's have not taken; anything else counts as busy. */
+static bool tcp_is_quiet(const char *line, size_t len)
+{
+    static const char quiet[] = "TCP[ESTABLISHED] ";
+
+    if (len > 0 && line[len - 1] == '\r')
+        len--;
+    return len > sizeof(quiet) + 2 &&
+           strncmp(line, quiet, sizeof(quiet) - 1) == 0 &&
+           line[len - 1] == '0' && line[len - 2] == ' ';
+}
+
+/* When the library has to be called though nothing happens; 0: not at all. */
+static uint32_t slow_timer_ms(struct lull_user_net *n)
+{
+    char *text = slirp_connection_info(n->slirp), *line = text;
+    uint32_t wait_ms = 0;
+
+    if (text == NULL)
+        return SLOW_MS;
+    while (line != NULL && wait_ms != SLOW_MS) {
+        size_t len = strcspn(line += strspn(line, " "), "\n");
+
+        if (strncmp(line, "UDP[", 4) == 0 || strncmp(line, "ICMP[", 5) == 0)
+            wait_ms = line[4] == 'H' ? wait_ms : DATAGRAMS_MS;
+        else if (strncmp(line, "TCP[", 4) == 0 && line[4] != 'H' &&
+                 !tcp_is_quiet(line, len))
+            wait_ms = SLOW_MS;
+        line = line[len] != '\0' ? line + len + 1 : NULL;
+    }
+    free(text);
+    return wait_ms;
+}
+
 /* Armed too early is harmless; armed again each time would cost a system call
- * a frame. */
+ * a frame. Whatever happens is followed by one expiry, which looks whether
+ * there has to be another. */
 static void arm(struct lull_user_net *n, uint32_t timeout_ms)
 {
-    uint64_t now = now_ns(), delay = timeout_ms * MS_NS;
-    bool needed = timeout_ms < TIMEOUT_NOTHING_MS;
+    uint64_t now = now_ns();
 
-    if (n->set_count > n->forwards)
-        n->busy_ns = now;
-    if (now - n->busy_ns > QUIET_NS)
-        needed = false;
-    if (needed && (n->due_ns == 0 || n->due_ns > now + delay)) {
-        n->due_ns = now + delay;
-        lull_timer_set(n->timer, delay);
+    if (timeout_ms > ACK_MS)
+        timeout_ms = n->expired ? slow_timer_ms(n) : SLOW_MS;
+    n->expired = false;
+    if (timeout_ms == 0)
+        return;
+    if (n->due_ns == 0 || n->due_ns > now + timeout_ms * MS_NS) {
+        n->due_ns = now + timeout_ms * MS_NS;
+        lull_timer_set(n->timer, timeout_ms * MS_NS);
     }
 }
 
@@ -202,6 +248,7 @@ static void expired(void *opaque)
     struct lull_user_net *n = opaque;
 
     n->due_ns = 0;
+    n->expired = true;
     turn(n);
 }
 
@@ -214,19 +261,24 @@ static void sleep_all(struct lull_user_net *n)
         lull_watch_set(n->member[i].watch, 0);
 }
 
-/* Have the loop wait for what the library waits for. */
-static void collect(struct lull_user_net *n)
+/* The set anew; how long the library would wait at most. */
+static uint32_t fill(struct lull_user_net *n)
 {
     uint32_t timeout_ms = UINT32_MAX;
 
-    if (n->first != NULL) {
-        sleep_all(n);
-        return;
-    }
     n->set_count = 0;
     slirp_pollfds_fill(n->slirp, &timeout_ms, add_poll, n);
     drop_unwanted(n);
-    arm(n, timeout_ms);
+    return timeout_ms;
+}
+
+/* Have the loop wait for what the library waits for. */
+static void collect(struct lull_user_net *n)
+{
+    if (n->first != NULL)
+        sleep_all(n);
+    else
+        arm(n, fill(n));
 }
 
 static void turn(struct lull_user_net *n)
@@ -284,7 +336,12 @@ static void guest_error(const char *message, void *opaque)
 
 static int64_t clock_get_ns(void *opaque)
 {
-    return (int64_t)now_ns();
+    struct lull_user_net *n = opaque;
+    uint64_t now = now_ns() + n->ahead_ns;
+
+    if (now > n->clock_ns)
+        n->clock_ns = now;
+    return (int64_t)n->clock_ns;
 }
 
 static void *timer_new(SlirpTimerCb expire, void *expire_opaque, void *opaque)
@@ -340,14 +397,25 @@ static void net_send(void *host, const uint8_t *frame, size_t len)
 /* What the guest sent may have been what the library waited for: an answer to
  * its ARP, behind which packets were queued. It sends them on only when it is
  * told that a poll is over; here is one in which nothing was ready. */
+static void poll_nothing(struct lull_user_net *n)
+{
+    for (unsigned i = 0; i < n->set_count; i++)
+        n->set[i].revents = 0;
+    slirp_pollfds_poll(n->slirp, 0, get_revents, n);
+}
+
 static void net_sent(void *host)
 {
     struct lull_user_net *n = host;
 
-    for (unsigned i = 0; i < n->set_count; i++)
-        n->set[i].revents = 0;
-    if (n->first == NULL)
-        slirp_pollfds_poll(n->slirp, 0, get_revents, n);
+    if (n->first == NULL) {
+        poll_nothing(n);
+        if (fill(n) <= ACK_MS && n->clock_ns <= now_ns()) {
+            n->ahead_ns = ACK_MS * MS_NS;
+            poll_nothing(n);
+            n->ahead_ns = 0;
+        }
+    }
     collect(n);
 }
 
@@ -446,7 +514,6 @@ static bool add_forward(struct lull_user_net *n, const char *text, char *error,
                           f.guest_port) != 0)
         return fail(error, error_bytes, "--net forward=%s: %s", text,
                     strerror(errno));
-    n->forwards++;
     return true;
 }
 
@@ -517,7 +584,6 @@ struct lull_user_net *lull_user_net_new(struct lull_loop *loop,
     n->net = (struct lull_net){net_send, net_sent, net_resume, net_attach, n};
     n->loop = loop;
     n->last = &n->first;
-    n->busy_ns = now_ns() - QUIET_NS;
     if (open_net(n, spec, error, error_bytes)) {
         collect(n);
         return n;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lull/bytes.h"
 #include "lull/user_net.h"
 
 static struct lull_loop *loop;
@@ -163,6 +164,122 @@ START_TEST(somebody_knocks)
 }
 END_TEST
 
+/* ---- a guest that speaks TCP ----------------------------------------------
+ */
+
+enum { SYN = 2, PUSH = 8, ACK = 16 };
+
+static struct {
+    const struct lull_net *net;
+    uint32_t seq, peer_seq; /* ours and the network's, the next byte */
+    uint16_t peer_port;
+    uint32_t acked;
+} tcp;
+
+static uint32_t sum_words(const uint8_t *at, size_t len, uint32_t sum)
+{
+    for (size_t i = 0; i < len; i++)
+        sum += i % 2 == 0 ? (uint32_t)at[i] << 8 : at[i];
+    return sum;
+}
+
+static void put_sum(uint8_t *at, uint32_t sum)
+{
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    put_be16(at, (uint16_t)~sum);
+}
+
+/* A segment from 10.0.2.15 port 22 to whoever knocked. */
+static void send_segment(uint8_t flags, const char *data)
+{
+    static const uint8_t ends[] = {10, 0, 2, 15, 10, 0, 2, 2};
+    uint8_t frame[128] = {
+        [0] = 0x52, 0x55,     10,          0,         2,
+        2,          [12] = 8, [14] = 0x45, [22] = 64, [23] = 6};
+    size_t len = strlen(data);
+
+    memcpy(frame + 6, "\x52\x54\x00\x12\x34\x56", 6);
+    put_be16(frame + 16, (uint16_t)(40 + len));
+    memcpy(frame + 26, ends, sizeof(ends));
+    put_sum(frame + 24, sum_words(frame + 14, 20, 0));
+    put_be16(frame + 34, 22);
+    put_be16(frame + 36, tcp.peer_port);
+    put_be32(frame + 38, tcp.seq);
+    put_be32(frame + 42, tcp.peer_seq);
+    frame[46] = 5 << 4;
+    frame[47] = flags;
+    put_be16(frame + 48, 8192);
+    memcpy(frame + 54, data, len);
+    put_sum(frame + 50,
+            sum_words(frame + 26, 28 + len, (uint32_t)(6 + 20 + len)));
+    tcp.net->send(tcp.net->host, frame, 54 + len);
+    tcp.seq += (uint32_t)len + (flags & SYN ? 1 : 0);
+}
+
+static void greet(void *opaque)
+{
+    send_segment(SYN | ACK, "");
+    tcp.net->sent(tcp.net->host);
+}
+
+/* What the network said is acknowledged by the answer, as a guest does it. */
+static void answer(void *opaque)
+{
+    send_segment(ACK | PUSH, "hello\n");
+    tcp.net->sent(tcp.net->host);
+    lull_loop_quit(loop);
+}
+
+static bool tcp_receive(void *opaque, const uint8_t *frame, size_t len)
+{
+    if (len >= 42 && frame[13] == 6 && frame[21] == 1)
+        ck_assert(lull_loop_post(loop, answer_arp, opaque));
+    if (len < 54 || frame[13] != 0 || frame[23] != 6)
+        return true;
+    tcp.peer_port = get_be16(frame + 34);
+    if (frame[47] & SYN) {
+        tcp.peer_seq = get_be32(frame + 38) + 1;
+        ck_assert(lull_loop_post(loop, greet, NULL));
+    } else if (get_be16(frame + 16) > 40) {
+        tcp.peer_seq += get_be16(frame + 16) - 40U;
+        ck_assert(lull_loop_post(loop, answer, NULL));
+    }
+    tcp.acked = get_be32(frame + 42);
+    return true;
+}
+
+/* A second wake of the guest for an acknowledgement is none. */
+START_TEST(an_answer_is_acknowledged_at_once)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct lull_net_user user = {tcp_receive, NULL};
+    struct lull_user_net *n;
+    struct lull_net net;
+    unsigned port = some_port(NULL);
+    char spec[64], text[8] = "";
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    snprintf(spec, sizeof(spec), "user,forward=tcp::%u-:22", port);
+    n = open_net(spec);
+    ck_assert_msg(n != NULL, "%s", error);
+    net = *lull_user_net_net(n);
+    user.opaque = &net;
+    net.attach(net.host, &user);
+    memset(&tcp, 0, sizeof(tcp));
+    tcp.net = &net;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)port);
+    connect(s, (struct sockaddr *)&address, sizeof(address));
+    ck_assert_int_eq(send(s, "?", 1, 0), 1);
+    lull_loop_run(loop);
+    ck_assert_int_eq(recv(s, text, sizeof(text), 0), 6);
+    ck_assert_uint_eq(tcp.acked, tcp.seq);
+    close(s);
+    lull_user_net_free(n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("user-net");
@@ -174,6 +291,7 @@ int main(void)
     tcase_add_test(tc, what_is_refused);
     tcase_add_test(tc, a_port_in_use);
     tcase_add_test(tc, somebody_knocks);
+    tcase_add_test(tc, an_answer_is_acknowledged_at_once);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

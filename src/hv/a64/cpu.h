@@ -246,8 +246,7 @@ static inline void a64_look(struct a64_cpu *cpu)
 {
     atomic_fetch_or_explicit(&cpu->req, A64_REQ_LOOK, memory_order_relaxed);
     if (cpu->cold != 0 && cpu->poll_left > 1)
-        cpu->cold +=
-            cpu->poll_left - 1; /* given back: a64_poll counts them */
+        cpu->cold += cpu->poll_left - 1; /* given back: a64_poll counts them */
     cpu->poll_left = 1;
 }
 
