@@ -6,7 +6,10 @@
 #   scripts/rebuild-qemu.sh quick            compile again after an edit
 #   scripts/rebuild-qemu.sh --variant NAME   another WFI: stock, 11.0-form,
 #                                            halted-only, upstream-repair,
-#                                            ours-pselect, ours, or all
+#                                            ours-pselect, ours; some of them
+#                                            (NAME,NAME), or all
+#   scripts/rebuild-qemu.sh --small          what tests need and no more, not
+#                                            optimised: in a third of the time
 #   scripts/rebuild-qemu.sh --source FILE    an upstream tarball (or a URL);
 #             [--sha256 SUM]                 its checksum; a URL needs one
 #   scripts/rebuild-qemu.sh --version V      another version than the one the
@@ -51,10 +54,11 @@ need() {
 
 # ---- arguments --------------------------------------------------------------
 
-quick=no source='' sha256='' version='' variant=ours
+quick=no small=no source='' sha256='' version='' variant=ours
 while [ $# -gt 0 ]; do
     case $1 in
     quick) quick=yes ;;
+    --small) small=yes ;;
     --source | --sha256 | --version | --variant)
         [ $# -ge 2 ] || die 1 "$1 needs a value"
         case $1 in
@@ -73,13 +77,15 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-case $variant in
-all) variants="stock 11.0-form halted-only upstream-repair ours-pselect ours" ;;
-stock | 11.0-form | halted-only | upstream-repair | ours-pselect | ours)
-    variants=$variant
-    ;;
-*) die 1 "no variant $variant (see --help)" ;;
-esac
+all="stock 11.0-form halted-only upstream-repair ours-pselect ours"
+[ "$variant" = all ] && variant=$all
+variants=$(echo "$variant" | tr , ' ')
+for name in $variants; do
+    case " $all " in
+    *" $name "*) ;;
+    *) die 1 "no variant $name (see --help)" ;;
+    esac
+done
 if [ -n "$source" ] && [ -z "$version" ]; then
     version=$(basename "$source" | sed -n 's/^qemu[-_]\([0-9.]*[0-9]\).*/\1/p')
     [ -n "$version" ] || die 1 "what version is $source? Say --version"
@@ -94,6 +100,11 @@ fi
 top=$cache/$version
 src=$top/src
 build=$top/build
+bin=$top/bin
+if [ $small = yes ]; then
+    build=$top/build-small
+    bin=$top/bin-small
+fi
 mkdir -p "$top" || die 3 "cannot write to $top"
 
 # ---- a private apt ----------------------------------------------------------
@@ -256,7 +267,7 @@ series_of() {
         series="$series $v/11.0-form.patch $v/$name.patch"
         ;;
     ours-pselect) # without the library
-        series="$series $(ls "$patches"/ours/000[123]-*.patch)"
+        series="$series $(ls "$patches"/ours/000[1-5]-*.patch)"
         ;;
     ours) series="$series $(ls "$patches"/ours/*.patch)" ;;
     esac
@@ -266,11 +277,11 @@ series_of() {
 
 # Built before from the same patches, and no library is newer?
 is_built() {
-    [ "$(cat "$top/bin/$name.patches" 2>/dev/null)" = "$want" ] || return 1
-    [ -x "$top/bin/qemu-$name" ] || return 1
+    [ "$(cat "$bin/$name.patches" 2>/dev/null)" = "$want" ] || return 1
+    [ -x "$bin/qemu-$name" ] || return 1
     for library in $targets; do
         [ -z "$(find "$lull_build/$library" \
-            -newer "$top/bin/qemu-$name")" ] || return 1
+            -newer "$bin/qemu-$name")" ] || return 1
     done
 }
 
@@ -341,12 +352,18 @@ setup() {
     [ -f "$build/build.ninja" ] && return
     # libfdt need not come with a .pc
     pkg-config --exists glib-2.0 slirp zlib || die 1 "QEMU needs the" \
-        "development files of glib 2, slirp and zlib (Debian: libglib2.0-dev," \
-        "libslirp-dev, zlib1g-dev, and libfdt-dev)"
+        "development files of glib 2, slirp, zlib and libfdt:" \
+        "scripts/bootstrap --qemu"
     set -- --target-list=aarch64-softmmu --without-default-features \
         --enable-system --disable-user --enable-hvf --disable-kvm \
-        --disable-tcg --enable-slirp --enable-fdt=system --disable-docs \
-        --disable-tools
+        --disable-tcg --enable-fdt=system --disable-docs --disable-tools
+    if [ $small = yes ]; then
+        set -- "$@" -Doptimization=0 -Ddebug=false --enable-trace-backends=nop
+    else
+        set -- "$@" --enable-slirp
+    fi
+    # An option of ours: other variants do not know it.
+    grep -q lull_idle "$src/meson_options.txt" && set -- "$@" --enable-lull-idle
     if [ "$system" != Darwin ]; then
         set -- "$@" --disable-install-blobs --without-default-devices \
             --with-devices-aarch64=hvf-linux \
@@ -363,28 +380,38 @@ setup() {
     echo "$lull_build" >lull-build
 }
 
+# A build that was configured for another variant learns of our option.
+enable_lull_idle() {
+    [ -f "$src/target/arm/hvf/wait-lull.c" ] || return 0
+    grep -q wait-lull build.ninja && return
+    pyvenv/bin/meson setup --reconfigure -Dlull_idle=enabled . "$src" \
+        >configure.log 2>&1 ||
+        die 6 "QEMU does not configure again: $build/configure.log"
+}
+
 compile() {
     name=$1
     cd "$build" || die 3 "no $build"
+    enable_lull_idle
     say "compiling $name (log: $build/ninja.log)"
     if ! nice ninja -j "$jobs" qemu-system-aarch64 >ninja.log 2>&1; then
         grep -E ' error: |undefined reference' ninja.log | head -10 >&2
         die 6 "QEMU does not compile: $build/ninja.log"
     fi
-    mkdir -p "$top/bin"
-    rm -f "$top/bin/$name.patches"
-    if ! cp qemu-system-aarch64 "$top/bin/.new" ||
-        ! mv "$top/bin/.new" "$top/bin/qemu-$name"; then
-        die 3 "cannot write to $top/bin"
+    mkdir -p "$bin"
+    rm -f "$bin/$name.patches"
+    if ! cp qemu-system-aarch64 "$bin/.new" ||
+        ! mv "$bin/.new" "$bin/qemu-$name"; then
+        die 3 "cannot write to $bin"
     fi
     if [ "$system" = Darwin ]; then
         # QEMU's build signs its own; a copy keeps that. Look, to be sure.
-        codesign -d --entitlements - "$top/bin/qemu-$name" 2>/dev/null |
+        codesign -d --entitlements - "$bin/qemu-$name" 2>/dev/null |
             grep -q com.apple.security.hypervisor ||
             codesign -f -s - --entitlements "$src/accel/hvf/entitlements.plist" \
-                "$top/bin/qemu-$name" || die 6 "cannot sign qemu-$name"
+                "$bin/qemu-$name" || die 6 "cannot sign qemu-$name"
     fi
-    echo "$top/bin/qemu-$name"
+    echo "$bin/qemu-$name"
 }
 
 if [ $quick = yes ]; then
@@ -401,13 +428,13 @@ else
     for one in $variants; do
         series_of "$one"
         if is_built; then
-            echo "$top/bin/qemu-$name"
+            echo "$bin/qemu-$name"
             continue
         fi
         patch_variant
         setup
         compile "$one"
-        echo "$want" >"$top/bin/$name.patches"
+        echo "$want" >"$bin/$name.patches"
     done
 fi
 say "run one with: PROGRAM -accel hvf -M virt,gic-version=3 -cpu host -smp 4" \

@@ -133,7 +133,16 @@ hv_return_t hv_vcpu_set_sys_reg(hv_vcpu_t vcpu, hv_sys_reg_t reg,
 
     if (result != HV_SUCCESS)
         return result;
-    return a64_sysreg_set(&own->cpu, reg, value) ? HV_SUCCESS : refused(reg);
+    if (!a64_sysreg_set(&own->cpu, reg, value))
+        return refused(reg);
+    /* A VMM sets these, as a rule to what they were, where it puts another
+     * state in the guest's place. When that is a snapshot it has written
+     * memory, too, where nobody sees it: hold nothing from before. */
+    if (reg == HV_SYS_REG_TTBR0_EL1 || reg == HV_SYS_REG_TTBR1_EL1) {
+        a64_code_invalidate_all(&own->vm->a64);
+        a64_broadcast_all(&own->vm->a64);
+    }
+    return HV_SUCCESS;
 }
 
 /* ---- stage 1 translation ------------------------------------------------ */

@@ -881,6 +881,27 @@ START_TEST(brk_written_by_the_host_is_met)
 }
 END_TEST
 
+/* QEMU loads a snapshot: memory from the host, then the registers. */
+START_TEST(code_of_a_loaded_snapshot_is_met)
+{
+    static const hv_sys_reg_t bases[] = {HV_SYS_REG_TTBR0_EL1,
+                                         HV_SYS_REG_TTBR1_EL1};
+    struct guest g;
+
+    guest_new(&g);
+    guest_code(&g, MOVZ(0, 1), HVC(0));
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    ck_assert_uint_eq(guest_get(&g, HV_REG_X0), 1);
+
+    guest_code(&g, MOVZ(0, 2), HVC(0));
+    guest_set_sys(&g, bases[_i], guest_get_sys(&g, bases[_i]));
+    guest_set(&g, HV_REG_PC, CODE);
+    ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    ck_assert_uint_eq(guest_get(&g, HV_REG_X0), 2);
+    guest_end(&g);
+}
+END_TEST
+
 START_TEST(debug_registers_exit_only_when_trapped)
 {
     struct guest g;
@@ -1194,8 +1215,9 @@ START_TEST(signals_do_not_end_a_run)
 END_TEST
 
 /* The host changes a translation table, which the guest's TLB does not see
- * until hv_vcpu_invalidate_tlb. 39 bits of address: tables at levels 1 to 3. */
-START_TEST(invalidate_tlb_drops_translations)
+ * until hv_vcpu_invalidate_tlb, or until the table's base is set by the host.
+ * 39 bits of address: tables at levels 1 to 3. */
+START_TEST(host_drops_translations)
 {
     enum { L1 = 0x20000, L2 = 0x21000, L3 = 0x22000 };
     const uint64_t table = 3, page = 3 | 1 << 10 | 3 << 8;
@@ -1219,7 +1241,10 @@ START_TEST(invalidate_tlb_drops_translations)
     ck_assert_uint_eq(guest_run(&g), EC_HVC);
     ck_assert_uint_eq(guest_get(&g, HV_REG_X0), 1);
     at[L3 / 8 + 0x10] = (DATA + 0x1000) | page;
-    ck_ok(hv_vcpu_invalidate_tlb(g.vcpu, HV_TLBI_OP_VAE1IS, DATA >> 12));
+    if (_i == 0)
+        ck_ok(hv_vcpu_invalidate_tlb(g.vcpu, HV_TLBI_OP_VAE1IS, DATA >> 12));
+    else
+        guest_set_sys(&g, HV_SYS_REG_TTBR0_EL1, RAM_BASE + L1);
     ck_assert_uint_eq(guest_run(&g), EC_HVC);
     ck_assert_uint_eq(guest_get(&g, HV_REG_X0), 2);
     guest_end(&g);
@@ -1269,6 +1294,7 @@ int main(void)
     tcase_add_test(t, wfi_with_the_timer_masked_exits);
     tcase_add_test(t, brk_exits_only_when_trapped);
     tcase_add_test(t, brk_written_by_the_host_is_met);
+    tcase_add_loop_test(t, code_of_a_loaded_snapshot_is_met, 0, 2);
     tcase_add_test(t, debug_registers_exit_only_when_trapped);
     tcase_add_test(t, vmm_steps_the_guest);
     tcase_add_test(t, vmm_sets_break_and_watchpoints);
@@ -1276,7 +1302,7 @@ int main(void)
     tcase_add_test(t, vcpus_run_at_once);
     tcase_add_test(t, vcpus_end_while_others_call_them);
     tcase_add_test(t, signals_do_not_end_a_run);
-    tcase_add_test(t, invalidate_tlb_drops_translations);
+    tcase_add_loop_test(t, host_drops_translations, 0, 2);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
