@@ -32,6 +32,10 @@ int file_main(const char *device, double seconds, char **names);
 int agent_listen(unsigned port);
 int agent_accept(int fd);
 
+/* share.c: work on a file system, if the arguments ask for it; -1: they do
+ * not. */
+int share_main(int argc, char **argv);
+
 extern const struct bench cpu_benches[], memory_benches[], kernel_benches[];
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * The runner: `lullbench [-t SECONDS] [NAME...]`, all tests without a name;
- * `lullbench agent`, or `lullbench file DEVICE SECONDS [NAME...]`.
+ * `lullbench agent`, or `lullbench file DEVICE SECONDS [NAME...]`; or the words
+ * of share.c.
  */
 #include "bench.h"
 
@@ -65,6 +66,9 @@ int main(int argc, char **argv)
         return agent_main();
     if (argc >= 4 && strcmp(argv[1], "file") == 0)
         return file_main(argv[2], atof(argv[3]), argv + 4);
+    if ((found = share_main(argc - 1, argv + 1)) >= 0)
+        return found;
+    found = 0;
     while ((option = getopt(argc, argv, "t:")) != -1) {
         if (option != 't') {
             fprintf(stderr, "usage: lullbench [-t SECONDS] [NAME...]\n");

@@ -4,6 +4,7 @@
 #
 #   lull.cmd=poweroff | idle | shell   (lull.poweroff and lull.idle for short)
 #   lull.run=PROGRAM,ARG,...           run it, print its exit code, power off
+#   lull.share=TAG:PATH                mount a folder of the host's there
 #   lull.ssh                           bring up the network and an ssh server
 #
 # Every command here costs a fork in the guest, so there are few before the
@@ -25,7 +26,7 @@ if [ -d /lib/modules ]; then
     [ -e "$1" ] && modprobe -a -b $(cat "$@")
 fi
 
-cmd=shell run="" ssh=""
+cmd=shell run="" ssh="" shares=""
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
     case $word in
@@ -33,6 +34,7 @@ for word in $cmdline; do
     lull.poweroff) cmd=poweroff ;;
     lull.idle) cmd=idle ;;
     lull.run=*) run=${word#lull.run=} cmd=run ;;
+    lull.share=*:/*) shares="$shares ${word#lull.share=}" ;;
     lull.ssh) ssh=yes ;;
     esac
 done
@@ -44,6 +46,12 @@ if [ "$cmd" != poweroff ]; then
     hostname lull
     mkdir -p /dev/pts /dev/shm
 fi
+
+for share in $shares; do
+    mkdir -p "${share#*:}"
+    mount -t virtiofs "${share%%:*}" "${share#*:}" ||
+        echo "init: lull.share=$share: not mounted"
+done
 
 if [ -n "$ssh" ]; then
     mount -t devpts devpts /dev/pts

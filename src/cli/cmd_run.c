@@ -40,6 +40,9 @@ static const char help[] =
     "                    a disk from a raw image; up to 16 of them: vda, vdb, "
     "...\n"
     "                    (cache=writeback)\n"
+    "  --share DIR:TAG[,ro]\n"
+    "                    a folder for the guest, which mounts it by its tag:\n"
+    "                    mount -t virtiofs TAG /mnt; up to 8 of them\n"
     "  --net NET         none, or user, with any number of\n"
     "                    ,forward=tcp:HOST:PORT-GUEST:PORT (none; see "
     "lull-run(1))\n"
@@ -104,6 +107,7 @@ struct run {
     size_t argument_count;
     struct lull_setting settings[SETTINGS];
     const char *disks[LULL_DISKS_MAX];
+    const char *shares[LULL_SHARES_MAX];
     char name[32], policy[64], cpus[16], memory[32];
     struct known_guest guest; /* `lull run GUEST` */
     char append[2048], disk[PATH_MAX];
@@ -196,6 +200,14 @@ static int add_disk(struct run *run, const char *value)
     return 0;
 }
 
+static int add_share(struct run *run, const char *value)
+{
+    if (run->config.share_count == LULL_SHARES_MAX)
+        return bad("--share %s: there can be 8 shared folders", value);
+    run->shares[run->config.share_count++] = value;
+    return 0;
+}
+
 enum option_id {
     OPT_KERNEL = 256,
     OPT_INITRD,
@@ -205,6 +217,7 @@ enum option_id {
     OPT_CONSOLE,
     OPT_VIRTIO_CONSOLE,
     OPT_DISK,
+    OPT_SHARE,
     OPT_NET,
     OPT_VSOCK,
     OPT_NAME,
@@ -226,6 +239,7 @@ static const struct option options[] = {
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"virtio-console", required_argument, NULL, OPT_VIRTIO_CONSOLE},
     {"disk", required_argument, NULL, OPT_DISK},
+    {"share", required_argument, NULL, OPT_SHARE},
     {"net", required_argument, NULL, OPT_NET},
     {"vsock", required_argument, NULL, OPT_VSOCK},
     {"name", required_argument, NULL, OPT_NAME},
@@ -338,6 +352,8 @@ static int set_option(struct run *run, int option, const char *value)
         return 0;
     case OPT_DISK:
         return add_disk(run, value);
+    case OPT_SHARE:
+        return add_share(run, value);
     case OPT_NET:
         config->net = value;
         run->settings[NET] = (struct lull_setting){"net", value, "--net"};
@@ -393,6 +409,7 @@ static void defaults(struct run *run)
         .console = "stdio",
         .disks = run->disks,
         .arguments = run->arguments,
+        .shares = run->shares,
         .cpus = 1,
         .memory_bytes = 512ULL << 20,
         .gic = LULL_GIC_VMM,

@@ -1,8 +1,9 @@
 /*
  * What a machine's process can still reach by name once it runs: the files a
  * reset reads again, its own /proc for the statistics, the resolver's
- * configuration for the user network, and the directories of its sockets, to
- * take them away at the end. Everything else it needs is open by then.
+ * configuration for the user network, the directories of its sockets, to
+ * take them away at the end, and the folders that are shared with the guest.
+ * Everything else it needs is open by then.
  */
 #include "machine.h"
 
@@ -12,10 +13,11 @@
 #include <string.h>
 
 #include "lull/control.h"
+#include "lull/share.h"
 #include "sandbox.h"
 #include "slots.h"
 
-enum { RULES_MAX = 8 + LULL_VSOCK_RULES_MAX };
+enum { RULES_MAX = 8 + LULL_VSOCK_RULES_MAX + LULL_SHARES_MAX };
 
 struct rules {
     struct sandbox_rule rule[RULES_MAX];
@@ -90,6 +92,30 @@ bool vm_vsock_new(struct lull_vm *vm, struct why *why)
                    strerror(errno));
 }
 
+/* Which calls come with them is one answer for all: the most that one needs. */
+static enum sandbox_shares add_shares(struct rules *rules,
+                                      const struct slots *slots)
+{
+    enum sandbox_shares most = SANDBOX_NO_SHARES;
+
+    for (unsigned i = 0; i < LULL_SHARES_MAX; i++) {
+        const struct lull_share *share = slots_share(slots, i);
+        bool ro = share != NULL && lull_share_read_only(share);
+
+        if (share == NULL)
+            continue;
+        add(rules, lull_share_dir(share),
+            ro ? (unsigned)SANDBOX_READ
+               : (unsigned)(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_MAKE |
+                            SANDBOX_REMOVE));
+        if (!ro)
+            most = SANDBOX_WRITE_SHARES;
+        else if (most == SANDBOX_NO_SHARES)
+            most = SANDBOX_READ_SHARES;
+    }
+    return most;
+}
+
 bool vm_contain(struct lull_vm *vm, struct why *why)
 {
     const struct lull_vm_config *config = &vm->config;
@@ -115,6 +141,7 @@ bool vm_contain(struct lull_vm *vm, struct why *why)
         add_socket(&rules, vm->vsock.to_guest[i].path);
     if (sandbox.network)
         add(&rules, "/etc/resolv.conf", SANDBOX_READ);
+    sandbox.shares = add_shares(&rules, vm->slots);
     sandbox.rules = rules.rule;
     sandbox.rule_count = rules.count;
     return sandbox_enter(&sandbox, &vm->sandbox, why);

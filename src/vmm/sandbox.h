@@ -28,6 +28,13 @@ struct sandbox_rule {
     unsigned rights;
 };
 
+/* The calls that shared folders take; the names are rules' business. */
+enum sandbox_shares {
+    SANDBOX_NO_SHARES,
+    SANDBOX_READ_SHARES,
+    SANDBOX_WRITE_SHARES,
+};
+
 struct sandbox_config {
     const struct sandbox_rule *rules;
     size_t rule_count;
@@ -37,6 +44,7 @@ struct sandbox_config {
     /* New Unix sockets, connected to whoever listens: nothing can tell them
      * apart by name. */
     bool unix_sockets;
+    enum sandbox_shares shares;
 };
 
 /*

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -141,6 +142,19 @@ static const char *const allowed[] = {
     "uname",
 };
 
+/* For shared folders. Names given to these are held by Landlock alone where
+ * they are resolved; chmod by name is not among them, as Landlock does not
+ * look at it. */
+static const char *const reading[] = {
+    "getdents64",
+    "openat2",
+};
+
+static const char *const writing[] = {
+    "fchmod",    "linkat",    "mkdirat", "renameat",
+    "renameat2", "symlinkat", "syncfs",  "utimensat",
+};
+
 /* Running a program: none of ours does. */
 static const char *const deadly[] = {"execve", "execveat"};
 
@@ -161,12 +175,46 @@ static int allow(scmp_filter_ctx filter, const char *name)
                : seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 }
 
-static int allow_lists(scmp_filter_ctx filter)
+static int allow_list(scmp_filter_ctx filter, const char *const *names,
+                      size_t count)
 {
     int error = 0;
 
-    for (size_t i = 0; !error && i < sizeof(allowed) / sizeof(*allowed); i++)
-        error = allow(filter, allowed[i]);
+    for (size_t i = 0; !error && i < count; i++)
+        error = allow(filter, names[i]);
+    return error;
+}
+
+/* Nodes that are pipes and sockets, and no devices. */
+static int allow_nodes(scmp_filter_ctx filter)
+{
+    static const mode_t types[] = {S_IFIFO, S_IFSOCK};
+    int error = 0;
+
+    for (size_t i = 0; !error && i < sizeof(types) / sizeof(*types); i++)
+        error = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, SCMP_SYS(mknodat), 1,
+            SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, (scmp_datum_t)types[i]));
+    return error;
+}
+
+static int allow_shares(scmp_filter_ctx filter, enum sandbox_shares shares)
+{
+    int error = 0;
+
+    if (shares >= SANDBOX_READ_SHARES)
+        error = allow_list(filter, reading, sizeof(reading) / sizeof(*reading));
+    if (!error && shares >= SANDBOX_WRITE_SHARES)
+        error = allow_list(filter, writing, sizeof(writing) / sizeof(*writing));
+    if (!error && shares >= SANDBOX_WRITE_SHARES)
+        error = allow_nodes(filter);
+    return error;
+}
+
+static int allow_lists(scmp_filter_ctx filter)
+{
+    int error = allow_list(filter, allowed, sizeof(allowed) / sizeof(*allowed));
+
     for (size_t i = 0; !error && i < sizeof(deadly) / sizeof(*deadly); i++)
         error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
                                  seccomp_syscall_resolve_name(deadly[i]), 0);
@@ -248,6 +296,8 @@ bool sandbox_filter_calls(const struct sandbox_config *config, struct why *why)
         error = allow(filter, "io_uring_enter");
     if (!error)
         error = allow_sockets(filter, config->network, config->unix_sockets);
+    if (!error)
+        error = allow_shares(filter, config->shares);
     if (!error)
         error = allow_threads(filter);
     if (!error)

@@ -17,7 +17,9 @@
 
 #include "test_main.h"
 
-static bool unix_sockets; /* in the next child */
+/* In the next child. */
+static bool unix_sockets;
+static enum sandbox_shares shares_in_child = SANDBOX_NO_SHARES;
 static char dir[64], named[96], other[96];
 
 static void write_file(const char *path)
@@ -54,7 +56,8 @@ static const char *contain(const struct sandbox_rule *rules, size_t count,
     struct sandbox_config config = {.rules = rules,
                                     .rule_count = count,
                                     .network = network,
-                                    .unix_sockets = unix_sockets};
+                                    .unix_sockets = unix_sockets,
+                                    .shares = shares_in_child};
     const char *in_force;
     struct why why;
 

@@ -2,8 +2,8 @@
  * Which virtio device sits where. The place follows from the configuration
  * alone, so that a machine described twice is the same machine twice:
  *
- *   0 entropy, 1 console, 2 network, from 3 on disks in the order given,
- *   30 sockets, 31 balloon
+ *   0 entropy, 1 console, 2 network, from 3 on disks in the order given, from
+ *   19 on shares, 30 sockets, 31 balloon
  */
 #include "slots.h"
 
@@ -14,6 +14,7 @@
 
 #include "lull/console.h"
 #include "lull/disk_file.h"
+#include "lull/share.h"
 #include "lull/user_net.h"
 
 enum {
@@ -21,8 +22,9 @@ enum {
     CONSOLE = 1,
     NET = 2,
     FIRST_DISK = 3,
+    FIRST_SHARE = FIRST_DISK + LULL_DISKS_MAX,
     VSOCK = 30,
-    BALLOON = 31
+    BALLOON = 31,
 };
 
 struct slot {
@@ -38,6 +40,7 @@ struct slots {
     struct lull_user_net *net;
     struct lull_disk_file *disk[LULL_DISKS_MAX];
     struct lull_vsock_unix *sockets;
+    struct lull_share *share[LULL_SHARES_MAX];
 };
 
 static bool wants_console(const struct lull_vm_config *config)
@@ -56,7 +59,8 @@ static bool in_use(const struct lull_vm_config *config, unsigned slot)
            (slot == CONSOLE && wants_console(config)) ||
            (slot == NET && slots_have_net(config)) ||
            (slot == VSOCK && config->vsock != NULL) ||
-           (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count);
+           (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count) ||
+           (slot >= FIRST_SHARE && slot - FIRST_SHARE < config->share_count);
 }
 
 unsigned slots_windows(const struct lull_vm_config *config,
@@ -181,13 +185,54 @@ static bool add_vsock(struct slots *slots, struct why *why)
                 why);
 }
 
+static bool tag_is_new(const struct slots *slots, unsigned number,
+                       struct why *why)
+{
+    const char *tag = lull_share_tag(slots->share[number]);
+
+    for (unsigned i = 0; i < number; i++)
+        if (strcmp(lull_share_tag(slots->share[i]), tag) == 0)
+            return because(why,
+                           "--share %s: another share has the tag %s; give "
+                           "each its own",
+                           slots->config->shares[number], tag);
+    return true;
+}
+
+static bool add_share(struct slots *slots, unsigned number,
+                      unsigned descriptors, struct why *why)
+{
+    unsigned slot = FIRST_SHARE + number;
+    char name[16];
+
+    snprintf(name, sizeof(name), "share%u", number);
+    slots->share[number] =
+        lull_share_new(slots->config->shares[number], descriptors, why->text,
+                       sizeof(why->text));
+    return slots->share[number] != NULL && tag_is_new(slots, number, why) &&
+           fill(slots, slot, name,
+                lull_virtio_fs_new(slot, slots->host.ram, line(slots, slot),
+                                   slots->share[number]),
+                why);
+}
+
+static bool add_shares(struct slots *slots, struct why *why)
+{
+    unsigned count = (unsigned)slots->config->share_count;
+
+    for (unsigned i = 0; i < count; i++)
+        if (!add_share(slots, i, lull_share_descriptors() / count, why))
+            return false;
+    return true;
+}
+
 static bool add_all(struct slots *slots, struct why *why)
 {
     return add_rng(slots, why) && add_balloon(slots, why) &&
            (!wants_console(slots->config) || add_console(slots, why)) &&
            (!slots_have_net(slots->config) || add_net(slots, why)) &&
            (slots->config->vsock == NULL || add_vsock(slots, why)) &&
-           add_disks(slots, why);
+           add_disks(slots, why) && add_shares(slots, why);
 }
 
 struct slots *slots_new(const struct lull_vm_config *config,
@@ -213,6 +258,10 @@ bool slots_start(struct slots *slots, struct why *why)
         if (!lull_disk_file_start(slots->disk[i]))
             return because(why, "--disk %s: no thread: %s",
                            slots->config->disks[i], strerror(errno));
+    for (unsigned i = 0; i < slots->config->share_count; i++)
+        if (!lull_virtio_fs_start(slots->slot[FIRST_SHARE + i].device))
+            return because(why, "--share %s: no thread: %s",
+                           slots->config->shares[i], strerror(errno));
     return true;
 }
 
@@ -229,6 +278,8 @@ void slots_free(struct slots *slots)
     lull_vsock_unix_free(slots->sockets);
     for (unsigned i = 0; i < LULL_DISKS_MAX; i++)
         lull_disk_file_free(slots->disk[i]);
+    for (unsigned i = 0; i < LULL_SHARES_MAX; i++)
+        lull_share_free(slots->share[i]);
     free(slots);
 }
 
@@ -331,4 +382,9 @@ struct lull_virtio *slots_balloon(const struct slots *slots)
 struct lull_virtio *slots_vsock(const struct slots *slots)
 {
     return slots->slot[VSOCK].device;
+}
+
+const struct lull_share *slots_share(const struct slots *slots, unsigned number)
+{
+    return slots->share[number];
 }

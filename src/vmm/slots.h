@@ -66,5 +66,8 @@ struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
 struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number);
 struct lull_virtio *slots_balloon(const struct slots *slots);
 struct lull_virtio *slots_vsock(const struct slots *slots); /* or NULL */
+/* Share number 0 to LULL_SHARES_MAX - 1, or NULL. */
+const struct lull_share *slots_share(const struct slots *slots,
+                                     unsigned number);
 
 #endif

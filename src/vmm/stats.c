@@ -13,6 +13,7 @@
 
 #include "control_server.h"
 #include "host.h"
+#include "lull/share.h"
 #include "machine.h"
 #include "slots.h"
 
@@ -234,6 +235,29 @@ static json_t *vcpu_json(struct vcpu *vcpu)
 /* ---- devices, and all of it
  * ------------------------------------------------------ */
 
+/* Beside what every device has. */
+static void shares_json(const struct lull_vm *vm, json_t *devices)
+{
+    for (unsigned i = 0; i < LULL_SHARES_MAX; i++) {
+        const struct lull_share *share = slots_share(vm->slots, i);
+        struct lull_share_stats stats;
+        json_t *json;
+        char name[16];
+
+        if (share == NULL)
+            continue;
+        stats = lull_share_stats(share);
+        snprintf(name, sizeof(name), "share%u", i);
+        json = json_object_get(devices, name);
+        set_count(json, "requests", stats.requests);
+        set_count(json, "errors", stats.errors);
+        set_count(json, "read_bytes", stats.read_bytes);
+        set_count(json, "written_bytes", stats.written_bytes);
+        set_count(json, "nodes", stats.nodes);
+        set_count(json, "open", stats.open);
+    }
+}
+
 static void virtio_json(const struct lull_vm *vm, json_t *devices)
 {
     for (unsigned i = 0; i < LULL_VIRTIO_SLOTS; i++) {
@@ -296,6 +320,7 @@ static json_t *devices_json(struct lull_vm *vm)
                                   (json_int_t)console.in_bytes, "lost_bytes",
                                   (json_int_t)console.lost_bytes));
     virtio_json(vm, devices);
+    shares_json(vm, devices);
     return devices;
 }
 

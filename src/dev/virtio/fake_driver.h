@@ -53,7 +53,9 @@ static inline void put_desc(uint64_t table, unsigned n, uint64_t gpa,
 static inline void make_available(struct driver_queue *q, uint16_t head)
 {
     put_le16(at(q->avail + 4 + 2ULL * (q->next_avail % q->size)), head);
-    put_le16(at(q->avail + 2), ++q->next_avail);
+    /* A device may have a thread that looks. */
+    __atomic_store_n((uint16_t *)(void *)at(q->avail + 2), ++q->next_avail,
+                     __ATOMIC_RELEASE);
 }
 
 static inline uint16_t used_index(const struct driver_queue *q)

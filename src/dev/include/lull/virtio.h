@@ -17,6 +17,7 @@
 #include "lull/mmio.h"
 #include "lull/net.h"
 #include "lull/ram.h"
+#include "lull/share.h"
 #include "lull/state.h"
 #include "lull/vsock.h"
 
@@ -66,6 +67,15 @@ struct lull_virtio *lull_virtio_net_new(unsigned slot,
                                         struct lull_irq irq,
                                         const struct lull_net *net,
                                         struct lull_loop *loop);
+
+/* The share stays the caller's and must outlive the device. */
+struct lull_virtio *lull_virtio_fs_new(unsigned slot,
+                                       const struct lull_ram *ram,
+                                       struct lull_irq irq,
+                                       struct lull_share *share);
+/* Once, before the driver comes: the thread that does the work begins here, so
+ * that what contains the process comes before it. False: errno. */
+bool lull_virtio_fs_start(struct lull_virtio *dev);
 
 /* Where guest memory goes that the guest does not need: `at` points into the
  * RAM's host memory, and needs not be aligned. On vCPU threads, with the

@@ -21,6 +21,7 @@ enum {
     LULL_CPUS_MAX = 64,
     LULL_VM_NAME_MAX = 64,
     LULL_DISKS_MAX = 16,
+    LULL_SHARES_MAX = 8,
     LULL_ERROR_BYTES = 512, /* enough for any line of `err` below */
 };
 
@@ -49,6 +50,8 @@ struct lull_vm_config {
     const char *virtio_console; /* the same for a second one; NULL: none */
     const char *const *disks;   /* "FILE[,ro][,cache=none|writeback]" */
     size_t disk_count;          /* at most LULL_DISKS_MAX */
+    const char *const *shares;  /* "DIR:TAG[,ro]" */
+    size_t share_count;         /* at most LULL_SHARES_MAX */
     const char *net;            /* "user[,forward=...]"; NULL or "none": no */
     const char *vsock;          /* "CID[,...]", see vsock.h; NULL: none */
     unsigned cpus;              /* 1 .. LULL_CPUS_MAX */
