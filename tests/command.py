@@ -92,6 +92,11 @@ class BadInput(Command):
 
     def test_console(self):
         self.refused("nowhere", "--kernel", IDLE4, "--console", "nowhere")
+        for share in "/tmp", "/no-such:tag", "/tmp:a/b", f"{IDLE4}:tag":
+            self.refused("--share " + share.split(":")[0], "--kernel", IDLE4,
+                         "--share", share)
+        self.refused("another share has the tag t", "--kernel", IDLE4,
+                     "--share", "/tmp:t", "--share", "/:t,ro")
         self.refused(str(self.folder), "--kernel", IDLE4, "--console",
                      f"file:{self.folder}")
 

@@ -38,7 +38,11 @@ class Hostile(unittest.TestCase):
         image = self.folder / "disk"
         with open(image, "wb") as file:
             file.truncate(8 << 20)
-        return ["--disk", str(image), "--disk", f"{image}2,ro",
+        for name in "share", "share2":
+            (self.folder / name).mkdir()
+        return ["--share", f"{self.folder}/share:one",
+                "--share", f"{self.folder}/share2:two,ro",
+                "--disk", str(image), "--disk", f"{image}2,ro",
                 "--virtio-console", "file:/dev/null",
                 "--vsock", f"3,dir={self.folder},"
                 f"to-guest=1:{self.folder}/to-guest"]

@@ -33,6 +33,7 @@ PATIENCE = 60
 
 OPEN, SOCKET, FORK, EXECVE = 2, 41, 57, 59
 IO_URING_SETUP, IO_URING_REGISTER = 425, 427
+MKDIR, CHMOD = 83, 90
 PTRACE_SINGLESTEP, PTRACE_GETREGS, PTRACE_SETREGS = 9, 12, 13
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 
@@ -178,6 +179,32 @@ class Sandbox(unittest.TestCase):
                              -errno.EPERM)
             self.assertEqual(puppet.call(IO_URING_REGISTER, 0, 2, 0),
                              -errno.EPERM)
+        self.stat()
+
+    def test_shares(self):
+        """What is shared can be opened as it is shared, and nothing beside
+        it; nor can a mode be changed by a name, which Landlock does not see."""
+        for name in "rw", "ro", "other":
+            (self.folder / name).mkdir()
+            (self.folder / name / "file").write_text("text")
+        vm = self.machine("--share", f"{self.folder}/rw:one",
+                          "--share", f"{self.folder}/ro:two,ro")
+        if "landlock" not in self.in_force():
+            self.skipTest("no Landlock here")
+        with Puppet(vm.pid) as puppet:
+            for name, flags, good in (("rw/file", os.O_RDWR, True),
+                                      ("ro/file", os.O_RDONLY, True),
+                                      ("ro/file", os.O_RDWR, False),
+                                      ("rw/../other/file", 0, False),
+                                      ("other/file", os.O_RDONLY, False)):
+                path = f"{self.folder}/{name}"
+                self.assertEqual(puppet.call(OPEN, path, flags) >= 0, good,
+                                 (name, flags))
+            for number in MKDIR, CHMOD:
+                self.assertLess(puppet.call(number, f"{self.folder}/other/x",
+                                            0o777), 0)
+            self.assertEqual(puppet.call(CHMOD, f"{self.folder}/other/file",
+                                         0o777), -errno.EPERM)
         self.stat()
 
     def connector_of(self, vm):

@@ -177,6 +177,55 @@ START_TEST(a_directory_means_what_is_below)
 }
 END_TEST
 
+/* With Landlock, so that a call that fails was not only left out. */
+static int reads_shares(void)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY);
+    struct stat status;
+
+    EXPECT(fd >= 0 && fstat(fd, &status) == 0);
+    EXPECT(fchmod(fd, 0700) != 0 && errno == EPERM);
+    EXPECT(mkdirat(fd, "made", 0700) != 0 && errno == EPERM);
+    EXPECT(symlinkat("x", fd, "made") != 0 && errno == EPERM);
+    return GOOD;
+}
+
+static int writes_shares(void)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY);
+    int up = open("/tmp", O_PATH | O_DIRECTORY);
+
+    EXPECT(fd >= 0 && up >= 0);
+    EXPECT(mkdirat(fd, "made", 0700) == 0);
+    EXPECT(renameat(fd, "made", fd, "moved") == 0);
+    EXPECT(renameat(fd, "moved", up, "lull-moved") != 0);
+    EXPECT(unlinkat(fd, "moved", AT_REMOVEDIR) == 0);
+    EXPECT(mkdirat(up, "lull-made", 0700) != 0 && errno == EACCES);
+    EXPECT(linkat(fd, "named", up, "lull-link", 0) != 0);
+    EXPECT(chmod(named, 0777) != 0 && errno == EPERM);
+    EXPECT(mknodat(fd, "dev", S_IFCHR | 0600, 0x103) != 0 && errno == EPERM);
+    EXPECT(mknodat(fd, "pipe", S_IFIFO | 0600, 0) == 0);
+    EXPECT(unlinkat(fd, "pipe", 0) == 0);
+    return GOOD;
+}
+
+START_TEST(shares_have_their_calls)
+{
+    struct sandbox_rule read = {dir, SANDBOX_READ};
+    struct sandbox_rule all = {dir, SANDBOX_READ | SANDBOX_WRITE |
+                                        SANDBOX_MAKE | SANDBOX_REMOVE};
+    int code;
+
+    shares_in_child = SANDBOX_READ_SHARES;
+    code = in_child("landlock,seccomp", &read, 1, false, reads_shares);
+    ck_assert(code == GOOD || code == NOT_HERE);
+    shares_in_child = SANDBOX_WRITE_SHARES;
+    code = in_child("landlock,seccomp", &all, 1, false, writes_shares);
+    shares_in_child = SANDBOX_NO_SHARES;
+    ck_assert(code == GOOD || code == NOT_HERE);
+}
+END_TEST
+
 /* ---- calls ---- */
 
 static int execs(void)
@@ -317,6 +366,7 @@ int main(void)
         opens_what_is_named_and_nothing_else,
         each_right_is_its_own,
         a_directory_means_what_is_below,
+        shares_have_their_calls,
         running_a_program_is_the_end,
         no_new_process,
         no_new_code,

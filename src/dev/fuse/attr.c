@@ -32,8 +32,8 @@ static void put_attr(struct lull_share *share, uint8_t *at,
     put_le64(at + 8, (uint64_t)status->st_size);
     put_le64(at + 16, (uint64_t)status->st_blocks);
     for (unsigned i = 0; i < 3; i++) {
-        put_le64(at + 24 + 8 * i, (uint64_t)times[i].tv_sec);
-        put_le32(at + 48 + 4 * i, (uint32_t)times[i].tv_nsec);
+        put_le64(at + 24 + 8 * (size_t)i, (uint64_t)times[i].tv_sec);
+        put_le32(at + 48 + 4 * (size_t)i, (uint32_t)times[i].tv_nsec);
     }
     put_le32(at + 60, (uint32_t)status->st_mode);
     put_le32(at + 64, (uint32_t)status->st_nlink);

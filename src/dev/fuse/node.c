@@ -235,7 +235,8 @@ void node_release(struct nodes *nodes, struct node *node)
     settle(nodes, node);
 }
 
-/* The caller holds the node: in a circle of parents it may hang on its own. */
+/* In a circle of parents a node may hang on its own: the caller sees to it that
+ * it lives as long as it is looked at. */
 static void lose_place(struct nodes *nodes, struct node *node)
 {
     struct node *parent = node->parent;
@@ -248,13 +249,21 @@ static void lose_place(struct nodes *nodes, struct node *node)
         node_release(nodes, parent);
 }
 
+/* The guest knows the node under this name, in this folder. */
+static bool has_place(const struct node *node, const struct node *dir,
+                      const char *name)
+{
+    return node->parent == dir && node->name != NULL &&
+           strcmp(node->name, name) == 0;
+}
+
+/* The node is settled by the caller. */
 static bool set_place(struct nodes *nodes, struct node *node, struct node *dir,
                       const char *name)
 {
     char *copy;
 
-    if (node == &nodes->root ||
-        (node->parent == dir && strcmp(node->name, name) == 0))
+    if (node == &nodes->root || has_place(node, dir, name))
         return true;
     copy = strdup(name);
     node_hold(node);
@@ -268,7 +277,7 @@ static bool set_place(struct nodes *nodes, struct node *node, struct node *dir,
     } else {
         node_release(nodes, dir);
     }
-    node_release(nodes, node);
+    node->dependants--;
     return copy != NULL;
 }
 
@@ -349,7 +358,7 @@ void node_keep(struct nodes *nodes, struct node *node)
 void node_gone(struct nodes *nodes, struct node *node, const struct node *dir,
                const char *name)
 {
-    if (node->parent != dir || strcmp(node->name, name) != 0)
+    if (!has_place(node, dir, name))
         return;
     node_hold(node);
     lose_place(nodes, node);
@@ -359,7 +368,10 @@ void node_gone(struct nodes *nodes, struct node *node, const struct node *dir,
 bool node_moved(struct nodes *nodes, struct node *node, struct node *dir,
                 const char *name)
 {
-    return set_place(nodes, node, dir, name);
+    bool ok = set_place(nodes, node, dir, name);
+
+    settle(nodes, node);
+    return ok;
 }
 
 /* ---- all of them ---------------------------------------------------------

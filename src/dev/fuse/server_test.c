@@ -68,7 +68,7 @@ static void start(void)
 static void setup(void)
 {
     umask(022);
-    strcpy(top, "/tmp/fuse_test.XXXXXX");
+    snprintf(top, sizeof(top), "/tmp/fuse_test.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(top));
     snprintf(dir, sizeof(dir), "%s/shared", top);
     snprintf(secret, sizeof(secret), "%s/secret", top);
@@ -398,8 +398,8 @@ START_TEST(races_are_lost_by_the_guest)
     pthread_t thread;
 
     start();
-    strcpy(s.file, in_dir("file"));
-    strcpy(s.place, in_dir("place"));
+    snprintf(s.file, sizeof(s.file), "%s", in_dir("file"));
+    snprintf(s.place, sizeof(s.place), "%s", in_dir("place"));
     write_file(s.file, "public");
     ck_assert_int_eq(pthread_create(&thread, NULL, swap, &s), 0);
     for (int i = 0; i < 5000; i++)

@@ -129,7 +129,7 @@ START_TEST(what_the_driver_learns)
 
     ck_assert_uint_eq(get(DEVICE_ID), 26);
     for (unsigned i = 0; i < 9; i++)
-        put_le32(tag + 4 * i, get(CONFIG + 4 * i));
+        put_le32(tag + 4 * (size_t)i, get(CONFIG + 4 * i));
     ck_assert_str_eq(tag, "work");
     ck_assert_uint_eq(get(CONFIG + 36), 1);
     ck_assert_uint_eq(get(CONFIG + 40), 0);
