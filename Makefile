@@ -10,13 +10,15 @@
 #   make fuzz     every fuzz target, a minute each
 #   make model    let SPIN search a model of the parking protocol
 #   make test-qemu  QEMU with -accel hvf on our framework, built and tested
+#   make test-qemu-quick  the same in a few minutes, for CI
 #   make bench    Lull and its peers on the same guest, side by side
 
 BUILD ?= build
 MESON_OPTIONS ?=
 
 .PHONY: all demo test litmus model arm64 macos asan tsan fuzz fmt lint \
-	bench install clean bootstrap guest test-guest test-qemu
+	bench install clean bootstrap guest test-guest test-qemu \
+	test-qemu-quick
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -60,6 +62,11 @@ model: bootstrap
 test-qemu: guest all
 	@scripts/rebuild-qemu.sh --variant all >/dev/null
 	@qemu/check test
+
+# Ours and the 11.0 form alone, not optimised.
+test-qemu-quick: guest all
+	@scripts/rebuild-qemu.sh --small --variant ours,11.0-form >/dev/null
+	@qemu/check quick
 
 # An arm64 host, in qemu-aarch64: ten times slower, so less is done. Left out:
 # real Linux in a guest, and what has nothing of the host in it.
