@@ -298,6 +298,7 @@ static int note_argument(struct run *run, int option, const char *value)
 {
     const char *name = option_numbered(option)->name;
     char folder[PATH_MAX] = "";
+    bool relative;
     char *argument;
     size_t at;
     int len;
@@ -310,11 +311,10 @@ static int note_argument(struct run *run, int option, const char *value)
         len = asprintf(&argument, "%s", name);
     } else {
         at = path_in(option, value);
-        if (value[at] != '/' && value[at] != '\0' &&
-            getcwd(folder, sizeof(folder) - 1) != NULL)
-            strcat(folder, "/");
-        len = asprintf(&argument, "%s=%.*s%s%s", name, (int)at, value, folder,
-                       value + at);
+        relative = value[at] != '/' && value[at] != '\0' &&
+                   getcwd(folder, sizeof(folder)) != NULL;
+        len = asprintf(&argument, "%s=%.*s%s%s%s", name, (int)at, value, folder,
+                       relative ? "/" : "", value + at);
     }
     if (len < 0)
         return bad("--%s: no memory", name);

@@ -14,6 +14,7 @@
 
 #include "gic.h"
 #include "lull/bits.h"
+#include "lull/state.h"
 
 #define ICC(crn, crm, op2)                                                     \
     ((uint16_t)(3 << 14 | (crn) << 7 | (crm) << 3 | (op2)))
@@ -1146,6 +1147,70 @@ START_TEST(any_sequence_delivers_what_the_registers_say)
 }
 END_TEST
 
+/* The GIC goes, and a fresh one with its state takes its place. */
+static void replace(void)
+{
+    struct lull_state saved = {0}, again = {0};
+    struct gic *old = gic;
+
+    gic_state(old, &saved);
+    start(CPUS, mpidr);
+    saved.loading = true;
+    gic_state(gic, &saved);
+    ck_assert(lull_state_done(&saved));
+    gic_state(gic, &again);
+    ck_assert_uint_eq(again.len, saved.len);
+    ck_assert_mem_eq(again.bytes, saved.bytes, saved.len);
+    for (unsigned i = 0; i < CPUS; i++)
+        ck_assert_uint_eq(gic_lines(gic, i), gic_lines(old, i));
+    gic_free(old);
+    free(saved.bytes);
+    free(again.bytes);
+}
+
+START_TEST(a_loaded_one_delivers_what_the_saved_one_would)
+{
+    random_state = 0x5a7ed + (uint64_t)_i;
+    open_all();
+    for (unsigned step = 0; step < 200; step++) {
+        random_step();
+        replace();
+        check_against_registers();
+    }
+}
+END_TEST
+
+/* Bytes that no GIC saved: refused, or as if a guest had written them. */
+START_TEST(a_damaged_state_is_refused_or_harmless)
+{
+    struct lull_state saved = {0};
+
+    random_state = 0xdead + (uint64_t)_i;
+    open_all();
+    gic_state(gic, &saved);
+    saved.loading = true;
+    for (unsigned i = 0; i < 300; i++) {
+        size_t at = rnd() % saved.len;
+
+        saved.bytes[at] = (uint8_t)rnd();
+        saved.bad = false;
+        saved.at = 0;
+        gic_state(gic, &saved);
+        if (lull_state_done(&saved))
+            check_against_registers();
+        else
+            gic_reset(gic);
+        random_step();
+    }
+    saved.bad = false;
+    saved.at = 0;
+    saved.len--;
+    gic_state(gic, &saved);
+    ck_assert(!lull_state_done(&saved));
+    free(saved.bytes);
+}
+END_TEST
+
 /* A guest that takes and ends every interrupt gets rid of all of them. */
 START_TEST(a_pending_line_is_always_taken)
 {
@@ -1282,6 +1347,9 @@ static Suite *gic_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, any_sequence_delivers_what_the_registers_say, 0, 8);
     tcase_add_loop_test(tc, a_pending_line_is_always_taken, 0, 8);
+    tcase_add_loop_test(tc, a_loaded_one_delivers_what_the_saved_one_would, 0,
+                        4);
+    tcase_add_loop_test(tc, a_damaged_state_is_refused_or_harmless, 0, 4);
     suite_add_tcase(suite, tc);
 
     tc = tcase_create("threads");

@@ -174,10 +174,11 @@ static bool load_machine(struct load *load, struct lull_state *state,
 static bool load_vcpu(struct load *load, unsigned number,
                       struct lull_state *state, struct why *why)
 {
-    struct vcpu *vcpu = &load->vm->vcpu[number];
+    struct vcpu *vcpu;
 
     if (number >= load->vm->config.cpus || !once(&load->vcpus, number))
         return because(why, "it has a vCPU too many");
+    vcpu = &load->vm->vcpu[number];
     vcpu->load_from = malloc(sizeof(*vcpu->load_from));
     if (vcpu->load_from == NULL)
         return because(why, "no memory");

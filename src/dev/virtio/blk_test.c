@@ -556,6 +556,41 @@ START_TEST(a_reset_that_is_overtaken)
 }
 END_TEST
 
+/* A freeze waits for what is on its way, on another thread. */
+static void *freeze(void *opaque)
+{
+    lull_virtio_freeze(dev);
+    return NULL;
+}
+
+START_TEST(a_frozen_disk_has_nothing_on_its_way)
+{
+    struct lull_state state = {0};
+    pthread_t thread;
+
+    request(0, T_OUT, 4, 512, 0);
+    ck_assert_uint_eq(held_count, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, freeze, NULL), 0);
+    finish(0, 0);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(used_index(&queue[0]), 1);
+    request(3, T_OUT, 5, 512, 0);
+    ck_assert_uint_eq(held_count, 0);
+    lull_virtio_state(dev, &state);
+    ck_assert(!state.bad);
+    state.loading = true; /* into a disk of another size */
+    disk.size_bytes /= 2;
+    lull_virtio_state(dev, &state);
+    disk.size_bytes *= 2;
+    ck_assert(!lull_state_done(&state));
+    free(state.bytes);
+    lull_virtio_thaw(dev);
+    ck_assert_uint_eq(held_count, 1);
+    finish(0, 0);
+    ck_assert_uint_eq(used_index(&queue[0]), 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("blk");
@@ -583,6 +618,7 @@ int main(void)
     tcase_add_test(tc, what_the_host_has_in_memory);
     tcase_add_test(tc, a_reset_waits_for_the_disk);
     tcase_add_test(tc, a_reset_that_is_overtaken);
+    tcase_add_test(tc, a_frozen_disk_has_nothing_on_its_way);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
