@@ -282,7 +282,8 @@ static bool in_snapshots(int option)
 /* Where a path begins in an option's value; at its end: there is none. */
 static size_t path_in(int option, const char *value)
 {
-    if (option == OPT_KERNEL || option == OPT_INITRD || option == OPT_DISK)
+    if (option == OPT_KERNEL || option == OPT_INITRD || option == OPT_DISK ||
+        option == OPT_SHARE)
         return 0;
     if (strncmp(value, "file:", 5) == 0 || strncmp(value, "unix:", 5) == 0)
         return 5;

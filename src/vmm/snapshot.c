@@ -98,11 +98,13 @@ static bool disk_fits(const struct lull_vm *vm, unsigned number,
 static const char *kind(uint32_t type)
 {
     static const char *const kinds[] = {
-        "nothing",   "a network",         "a disk",
-        "a console", "an entropy device", "a balloon"};
+        [0] = "nothing",   [1] = "a network",         [2] = "a disk",
+        [3] = "a console", [4] = "an entropy device", [5] = "a balloon",
+        [19] = "a vsock",  [26] = "a shared folder"};
 
-    return type < sizeof(kinds) / sizeof(kinds[0]) ? kinds[type]
-                                                   : "another device";
+    return type < sizeof(kinds) / sizeof(kinds[0]) && kinds[type] != NULL
+               ? kinds[type]
+               : "another device";
 }
 
 static bool slots_fit(const struct snapshot_machine *saved,
