@@ -164,6 +164,11 @@ json_t *stats_json(struct lull_vm *machine)
 /* A VM that always has a balloon. */
 static uint64_t balloon_bytes;
 
+bool slots_resize(const struct slots *slots, uint16_t columns, uint16_t rows)
+{
+    return columns > rows;
+}
+
 struct lull_virtio *slots_balloon(const struct slots *slots)
 {
     return (struct lull_virtio *)&balloon_bytes;

@@ -56,11 +56,15 @@ static struct lull_virtio *device(uint64_t kind)
     static const struct lull_memory_host give = {host_give, NULL};
     struct lull_irq nowhere = {0};
 
-    switch (kind % 3) {
+    switch (kind % 4) {
     case 0:
         return lull_virtio_rng_new(0, &ram, nowhere);
     case 1:
         return lull_virtio_balloon_new(0, &ram, nowhere, &give);
+    case 2:
+        return lull_virtio_ports_new(
+            0, &ram, nowhere,
+            (struct lull_port[]){{"a", &chardev}, {"b", &chardev}}, 2);
     default:
         return lull_virtio_console_new(0, &ram, nowhere, &chardev);
     }
@@ -88,6 +92,8 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
             user.drained(user.opaque);
         break;
     case 3:
+        if (user.peer != NULL)
+            user.peer(user.opaque, what >> 7);
         memset(bytes, 'x', sizeof(bytes));
         if (user.receive != NULL &&
             user.receive(user.opaque, bytes, sizeof(bytes)) > sizeof(bytes))

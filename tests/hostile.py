@@ -44,6 +44,7 @@ class Hostile(unittest.TestCase):
                 "--share", f"{self.folder}/share2:two,ro",
                 "--disk", str(image), "--disk", f"{image}2,ro",
                 "--virtio-console", "file:/dev/null",
+                "--port", "a=file:/dev/null", "--port", "b=none",
                 "--vsock", f"3,dir={self.folder},"
                 f"to-guest=1:{self.folder}/to-guest"]
 

@@ -36,6 +36,9 @@ static const char help[] =
     "  --virtio-console WHERE\n"
     "                    a second console, hvc0 in the guest: the same places\n"
     "                    (no such console)\n"
+    "  --port NAME=WHERE a channel that the guest finds as\n"
+    "                    /dev/virtio-ports/NAME, up to 8 of them: none,\n"
+    "                    file:PATH or unix:PATH\n"
     "  --disk FILE[,ro][,cache=none|writeback][,aio=io_uring|threads]\n"
     "                    a disk from a raw image; up to 16 of them: vda, vdb, "
     "...\n"
@@ -80,6 +83,7 @@ enum setting {
     CPUS,
     MEMORY,
     CONSOLE,
+    VIRTIO_CONSOLE,
     NET,
     VSOCK,
     IDLE,
@@ -108,6 +112,7 @@ struct run {
     struct lull_setting settings[SETTINGS];
     const char *disks[LULL_DISKS_MAX];
     const char *shares[LULL_SHARES_MAX];
+    const char *ports[LULL_VM_PORTS_MAX];
     char name[32], policy[64], cpus[16], memory[32];
     struct known_guest guest; /* `lull run GUEST` */
     char append[2048], disk[PATH_MAX];
@@ -192,6 +197,14 @@ static int set_memory(struct run *run, const char *value)
     return 0;
 }
 
+static int add_port(struct run *run, const char *value)
+{
+    if (run->config.port_count == LULL_VM_PORTS_MAX)
+        return bad("--port %s: there can be 8 of them", value);
+    run->ports[run->config.port_count++] = value;
+    return 0;
+}
+
 static int add_disk(struct run *run, const char *value)
 {
     if (run->config.disk_count == LULL_DISKS_MAX)
@@ -216,6 +229,7 @@ enum option_id {
     OPT_MEMORY,
     OPT_CONSOLE,
     OPT_VIRTIO_CONSOLE,
+    OPT_PORT,
     OPT_DISK,
     OPT_SHARE,
     OPT_NET,
@@ -238,6 +252,7 @@ static const struct option options[] = {
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"virtio-console", required_argument, NULL, OPT_VIRTIO_CONSOLE},
+    {"port", required_argument, NULL, OPT_PORT},
     {"disk", required_argument, NULL, OPT_DISK},
     {"share", required_argument, NULL, OPT_SHARE},
     {"net", required_argument, NULL, OPT_NET},
@@ -285,6 +300,13 @@ static size_t path_in(int option, const char *value)
     if (option == OPT_KERNEL || option == OPT_INITRD || option == OPT_DISK ||
         option == OPT_SHARE)
         return 0;
+    if (option == OPT_PORT) { /* NAME=WHERE */
+        const char *where = strchr(value, '=');
+
+        return where == NULL ? strlen(value)
+                             : (size_t)(where + 1 - value) +
+                                   path_in(OPT_CONSOLE, where + 1);
+    }
     if (strncmp(value, "file:", 5) == 0 || strncmp(value, "unix:", 5) == 0)
         return 5;
     return strlen(value);
@@ -350,7 +372,11 @@ static int set_option(struct run *run, int option, const char *value)
         return 0;
     case OPT_VIRTIO_CONSOLE:
         config->virtio_console = value;
+        run->settings[VIRTIO_CONSOLE] =
+            (struct lull_setting){"virtio-console", value, "--virtio-console"};
         return 0;
+    case OPT_PORT:
+        return add_port(run, value);
     case OPT_DISK:
         return add_disk(run, value);
     case OPT_SHARE:
@@ -395,6 +421,7 @@ static void defaults(struct run *run)
         [CPUS] = {"cpus", NULL, "default"},
         [MEMORY] = {"memory", NULL, "default"},
         [CONSOLE] = {"console", NULL, "default"},
+        [VIRTIO_CONSOLE] = {"virtio-console", NULL, "default"},
         [NET] = {"net", "none", "default"},
         [VSOCK] = {"vsock", NULL, "default"},
         [IDLE] = {"idle", NULL, "default"},
@@ -409,6 +436,7 @@ static void defaults(struct run *run)
         .name = run->name,
         .console = "stdio",
         .disks = run->disks,
+        .ports = run->ports,
         .arguments = run->arguments,
         .shares = run->shares,
         .cpus = 1,
@@ -657,6 +685,11 @@ static void on_signal(int number)
     lull_vm_interrupt(running);
 }
 
+static void on_resize(int number)
+{
+    lull_vm_resized(running);
+}
+
 static void catch_signals(void (*handler)(int))
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -708,12 +741,17 @@ static int run_vm(const struct run *run)
     if (running == NULL)
         return cli_fail("run", "%s", text);
     catch_signals(on_signal);
+    sigaction(
+        SIGWINCH,
+        &(struct sigaction){.sa_handler = on_resize, .sa_flags = SA_RESTART},
+        NULL);
     end = lull_vm_run(running);
     panicked = lull_vm_panicked(running);
     snprintf(text, sizeof(text), "%s", lull_vm_end_text(running));
     /* From here on there is nothing left to interrupt, and little to wait
      * for; the terminal is still to be given back. */
     catch_signals(SIG_IGN);
+    signal(SIGWINCH, SIG_IGN);
     lull_vm_free(running);
     if (text[0] != '\0')
         fprintf(stderr, "lull: %s: %s\n", run->config.name, text);

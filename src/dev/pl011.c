@@ -409,7 +409,7 @@ struct lull_pl011 *lull_pl011_new(uint64_t gpa, struct lull_irq irq,
                                   const struct lull_chardev *chardev)
 {
     struct lull_pl011 *u = calloc(1, sizeof(*u));
-    struct lull_chardev_user user = {receive, drained, u};
+    struct lull_chardev_user user = {receive, drained, u, NULL};
 
     if (u == NULL)
         return NULL;

@@ -17,13 +17,16 @@
 #include "sandbox.h"
 #include "slots.h"
 
-enum { RULES_MAX = 8 + LULL_VSOCK_RULES_MAX + LULL_SHARES_MAX };
+enum {
+    SOCKETS_MAX = 2 + LULL_VM_PORTS_MAX + LULL_VSOCK_RULES_MAX,
+    RULES_MAX = 8 + SOCKETS_MAX + LULL_SHARES_MAX,
+};
 
 struct rules {
     struct sandbox_rule rule[RULES_MAX];
     size_t count;
     char control[PATH_MAX];
-    char sockets[2 + LULL_VSOCK_RULES_MAX][PATH_MAX]; /* their directories */
+    char sockets[SOCKETS_MAX][PATH_MAX]; /* their directories */
     size_t socket_count;
 };
 
@@ -137,6 +140,8 @@ bool vm_contain(struct lull_vm *vm, struct why *why)
         add(&rules, rules.control, SANDBOX_REMOVE);
     add_console(&rules, config->console);
     add_console(&rules, config->virtio_console);
+    for (i = 0; i < config->port_count; i++)
+        add_console(&rules, strchr(config->ports[i], '=') + 1);
     for (i = 0; i < vm->vsock.to_guest_count; i++)
         add_socket(&rules, vm->vsock.to_guest[i].path);
     if (sandbox.network)

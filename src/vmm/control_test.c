@@ -124,6 +124,18 @@ json_t *stats_json(struct lull_vm *machine)
 /* A balloon that arrives at once, in a guest that may have a driver. */
 static struct lull_balloon_stats balloon;
 
+static struct {
+    bool there;
+    unsigned columns, rows;
+} console;
+
+bool slots_resize(const struct slots *slots, uint16_t columns, uint16_t rows)
+{
+    console.columns = columns;
+    console.rows = rows;
+    return console.there;
+}
+
 struct lull_virtio *slots_balloon(const struct slots *slots)
 {
     return NULL;
@@ -358,11 +370,20 @@ END_TEST
 START_TEST(commands_are_listed)
 {
     static const char *const needed[] = {
-        "qmp_capabilities", "query-status", "query-version",
-        "query-cpus-fast",  "stop",         "cont",
-        "system_powerdown", "system_reset", "quit",
-        "x-lull-stats",     "x-lull-idle",  "balloon",
+        "qmp_capabilities",
+        "query-status",
+        "query-version",
+        "query-cpus-fast",
+        "stop",
+        "cont",
+        "system_powerdown",
+        "system_reset",
+        "quit",
+        "x-lull-stats",
+        "x-lull-idle",
+        "balloon",
         "query-balloon",
+        "x-lull-console-size",
     };
     struct session s;
     const json_t *command;
@@ -402,6 +423,35 @@ START_TEST(the_idle_policy_is_changed)
             "{\"policy\":\"park\",\"polcy\":1}}");
     hears_error(&s, "GenericError", "'polcy' is unexpected");
     ck_assert_str_eq(vm.config.idle.name, "ladder");
+    close(s.fd);
+}
+END_TEST
+
+#define SAY_SIZE(size)                                                         \
+    say(&s,                                                                    \
+        "{\"execute\":\"x-lull-console-size\",\"arguments\":{\"size\":" size   \
+        "}}")
+
+START_TEST(the_console_has_a_size)
+{
+    struct session s;
+
+    negotiates(&s);
+    SAY_SIZE("\"80x24\"");
+    hears_error(&s, "GenericError", "--virtio-console");
+    console.there = true;
+    SAY_SIZE("\"132x50\"");
+    hears(&s, "{\"return\":{}}");
+    ck_assert_uint_eq(console.columns, 132);
+    ck_assert_uint_eq(console.rows, 50);
+    SAY_SIZE("\"80\"");
+    hears_error(&s, "GenericError", "80x24");
+    SAY_SIZE("\"70000x24\"");
+    hears_error(&s, "GenericError", "80x24");
+    SAY_SIZE("\"80x24x\"");
+    hears_error(&s, "GenericError", "80x24");
+    SAY_SIZE("7");
+    hears_error(&s, "GenericError", "80x24");
     close(s.fd);
 }
 END_TEST
@@ -766,6 +816,7 @@ int main(void)
         queries,
         commands_are_listed,
         the_idle_policy_is_changed,
+        the_console_has_a_size,
         the_balloon_is_set,
         power_commands_and_their_events,
         a_message_may_come_in_pieces_or_together,

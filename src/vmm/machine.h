@@ -180,7 +180,7 @@ struct lull_vm {
     struct snapshot_save *save;     /* while somebody saves; loop */
     uint64_t restored_counter;      /* the guest's, of config.restore */
     uint64_t resets;                /* loop */
-    _Atomic bool reset_wanted, panic_seen, panicked;
+    _Atomic bool reset_wanted, panic_seen, panicked, resized;
     struct {
         _Atomic bool slept;              /* news for the loop */
         bool told_chosen, told_sleeping; /* loop */

@@ -294,6 +294,27 @@ static json_t *do_query_balloon(struct lull_vm *vm, const json_t *arguments,
 static json_t *do_query_commands(struct lull_vm *vm, const json_t *arguments,
                                  struct refusal *refusal);
 
+/* From `lull console`: the terminal that shows the virtio console. */
+static json_t *do_console_size(struct lull_vm *vm, const json_t *arguments,
+                               struct refusal *refusal)
+{
+    const char *size = json_string_value(json_object_get(arguments, "size"));
+    unsigned columns, rows;
+    int end = 0;
+
+    refusal->class = "GenericError";
+    if (size == NULL || sscanf(size, "%5ux%5u%n", &columns, &rows, &end) != 2 ||
+        size[end] != '\0' || columns > UINT16_MAX || rows > UINT16_MAX)
+        snprintf(refusal->text, sizeof(refusal->text),
+                 "Parameter 'size' must be columns and rows, as 80x24");
+    else if (!slots_resize(vm->slots, (uint16_t)columns, (uint16_t)rows))
+        snprintf(refusal->text, sizeof(refusal->text),
+                 "the machine has no --virtio-console");
+    else
+        return nothing();
+    return NULL;
+}
+
 static const struct command {
     const char *name;
     json_t *(*run)(struct lull_vm *vm, const json_t *arguments,
@@ -317,6 +338,7 @@ static const struct command {
     {"x-lull-idle", do_idle, "policy"},
     {"x-lull-trace", do_trace, "action"},
     {"x-lull-save", do_save, "action"},
+    {"x-lull-console-size", do_console_size, "size"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

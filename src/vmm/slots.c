@@ -3,7 +3,7 @@
  * alone, so that a machine described twice is the same machine twice:
  *
  *   0 entropy, 1 console, 2 network, from 3 on disks in the order given, from
- *   19 on shares, 30 sockets, 31 balloon
+ *   19 on shares, 29 channels, 30 sockets, 31 balloon
  */
 #include "slots.h"
 
@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "lull/console.h"
 #include "lull/disk_file.h"
@@ -23,6 +25,7 @@ enum {
     NET = 2,
     FIRST_DISK = 3,
     FIRST_SHARE = FIRST_DISK + LULL_DISKS_MAX,
+    PORTS = 29,
     VSOCK = 30,
     BALLOON = 31,
 };
@@ -41,6 +44,11 @@ struct slots {
     struct lull_disk_file *disk[LULL_DISKS_MAX];
     struct lull_vsock_unix *sockets;
     struct lull_share *share[LULL_SHARES_MAX];
+    struct {
+        char name[LULL_PORT_NAME_MAX + 1];
+        const char *where;
+        struct lull_console *host;
+    } port[LULL_PORTS_MAX];
 };
 
 static bool wants_console(const struct lull_vm_config *config)
@@ -58,6 +66,7 @@ static bool in_use(const struct lull_vm_config *config, unsigned slot)
     return slot == RNG || slot == BALLOON ||
            (slot == CONSOLE && wants_console(config)) ||
            (slot == NET && slots_have_net(config)) ||
+           (slot == PORTS && config->port_count != 0) ||
            (slot == VSOCK && config->vsock != NULL) ||
            (slot >= FIRST_DISK && slot - FIRST_DISK < config->disk_count) ||
            (slot >= FIRST_SHARE && slot - FIRST_SHARE < config->share_count);
@@ -120,11 +129,61 @@ static bool add_console(struct slots *slots, struct why *why)
                             "the terminal; add --console none");
     slots->console =
         lull_console_new(&config, where, why->text, sizeof(why->text));
-    return slots->console != NULL &&
-           fill(slots, CONSOLE, "virtio-console",
-                lull_virtio_console_new(CONSOLE, slots->host.ram,
-                                        line(slots, CONSOLE),
-                                        lull_console_chardev(slots->console)),
+    if (slots->console == NULL ||
+        !fill(slots, CONSOLE, "virtio-console",
+              lull_virtio_console_new(CONSOLE, slots->host.ram,
+                                      line(slots, CONSOLE),
+                                      lull_console_chardev(slots->console)),
+              why))
+        return false;
+    slots_follow_terminal(slots);
+    return true;
+}
+
+/* "NAME=WHERE"; a guest makes a file's name of the name. */
+static bool read_port(struct slots *slots, unsigned number, struct why *why)
+{
+    static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
+                             "tuvwxyz0123456789._-";
+    const char *text = slots->config->ports[number];
+    size_t len = strcspn(text, "=");
+
+    if (len == 0 || len > LULL_PORT_NAME_MAX || strspn(text, ok) != len ||
+        text[0] == '.' || text[len] == '\0')
+        return because(why,
+                       "--port %s: give NAME=WHERE, NAME of up to %d letters, "
+                       "digits, '.', '_' or '-', the first no '.'",
+                       text, LULL_PORT_NAME_MAX);
+    memcpy(slots->port[number].name, text, len);
+    slots->port[number].where = text + len + 1;
+    for (unsigned i = 0; i < number; i++)
+        if (strcmp(slots->port[i].name, slots->port[number].name) == 0)
+            return because(why, "--port %s: there is one of that name", text);
+    if (strcmp(slots->port[number].where, "stdio") == 0)
+        return because(why, "--port %s: give none, file:PATH or unix:PATH",
+                       text);
+    return true;
+}
+
+static bool add_ports(struct slots *slots, struct why *why)
+{
+    struct lull_console_config config = {.loop = slots->host.loop};
+    struct lull_port ports[LULL_PORTS_MAX];
+    unsigned count = (unsigned)slots->config->port_count;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!read_port(slots, i, why))
+            return false;
+        slots->port[i].host = lull_console_new(&config, slots->port[i].where,
+                                               why->text, sizeof(why->text));
+        if (slots->port[i].host == NULL)
+            return false;
+        ports[i] = (struct lull_port){
+            slots->port[i].name, lull_console_chardev(slots->port[i].host)};
+    }
+    return fill(slots, PORTS, "ports",
+                lull_virtio_ports_new(PORTS, slots->host.ram,
+                                      line(slots, PORTS), ports, count),
                 why);
 }
 
@@ -231,6 +290,7 @@ static bool add_all(struct slots *slots, struct why *why)
     return add_rng(slots, why) && add_balloon(slots, why) &&
            (!wants_console(slots->config) || add_console(slots, why)) &&
            (!slots_have_net(slots->config) || add_net(slots, why)) &&
+           (slots->config->port_count == 0 || add_ports(slots, why)) &&
            (slots->config->vsock == NULL || add_vsock(slots, why)) &&
            add_disks(slots, why) && add_shares(slots, why);
 }
@@ -276,6 +336,8 @@ void slots_free(struct slots *slots)
         lull_console_free(slots->console);
     lull_user_net_free(slots->net);
     lull_vsock_unix_free(slots->sockets);
+    for (unsigned i = 0; i < LULL_PORTS_MAX; i++)
+        lull_console_free(slots->port[i].host);
     for (unsigned i = 0; i < LULL_DISKS_MAX; i++)
         lull_disk_file_free(slots->disk[i]);
     for (unsigned i = 0; i < LULL_SHARES_MAX; i++)
@@ -387,4 +449,33 @@ struct lull_virtio *slots_vsock(const struct slots *slots)
 const struct lull_share *slots_share(const struct slots *slots, unsigned number)
 {
     return slots->share[number];
+}
+
+bool slots_resize(const struct slots *slots, uint16_t columns, uint16_t rows)
+{
+    struct lull_virtio *console = slots->slot[CONSOLE].device;
+
+    if (console != NULL)
+        lull_virtio_console_resize(console, columns, rows);
+    return console != NULL;
+}
+
+void slots_follow_terminal(const struct slots *slots)
+{
+    struct winsize size;
+
+    if (wants_console(slots->config) &&
+        strcmp(slots->config->virtio_console, "stdio") == 0 &&
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        slots_resize(slots, size.ws_col, size.ws_row);
+}
+
+const char *slots_port(const struct slots *slots, unsigned number,
+                       const char **where, struct lull_console_stats *stats)
+{
+    if (number >= slots->config->port_count)
+        return NULL;
+    *where = slots->port[number].where;
+    *stats = lull_console_stats(slots->port[number].host);
+    return slots->port[number].name;
 }

@@ -8,6 +8,7 @@
 #include "bus.h"
 #include "fdt_build.h"
 #include "lull/disk_file.h"
+#include "lull/console.h"
 #include "lull/irq.h"
 #include "lull/loop.h"
 #include "lull/ram.h"
@@ -64,6 +65,14 @@ struct lull_virtio *slots_device(const struct slots *slots, unsigned slot,
                                  const char **name);
 /* How the host's side of a disk works. */
 struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number);
+/* The virtio console takes the size of the terminal that it is on, if it is
+ * on one, or the size that is given. False: there is no such console. */
+void slots_follow_terminal(const struct slots *slots);
+bool slots_resize(const struct slots *slots, uint16_t columns, uint16_t rows);
+/* The channel's name, where its host side is, and what went through it; NULL
+ * from the last on. */
+const char *slots_port(const struct slots *slots, unsigned number,
+                       const char **where, struct lull_console_stats *stats);
 struct lull_virtio *slots_balloon(const struct slots *slots);
 struct lull_virtio *slots_vsock(const struct slots *slots); /* or NULL */
 /* Share number 0 to LULL_SHARES_MAX - 1, or NULL. */

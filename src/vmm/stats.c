@@ -302,6 +302,23 @@ static json_t *vsock_json(const struct lull_vm *vm)
         (json_int_t)stats.to_host_bytes);
 }
 
+static json_t *ports_json(const struct lull_vm *vm)
+{
+    struct lull_console_stats stats;
+    json_t *ports = json_object();
+    const char *name, *where;
+
+    for (unsigned i = 0;
+         (name = slots_port(vm->slots, i, &where, &stats)) != NULL; i++)
+        json_object_set_new(ports, name,
+                            json_pack("{s:s,s:I,s:I,s:I}", "where", where,
+                                      "out_bytes", (json_int_t)stats.out_bytes,
+                                      "in_bytes", (json_int_t)stats.in_bytes,
+                                      "lost_bytes",
+                                      (json_int_t)stats.lost_bytes));
+    return ports;
+}
+
 static json_t *devices_json(struct lull_vm *vm)
 {
     struct lull_pl011_stats uart = lull_pl011_stats(vm->uart);
@@ -384,6 +401,7 @@ json_t *stats_json(struct lull_vm *vm)
     json_object_set_new(stats, "cpus", cpus);
     json_object_set_new(stats, "devices", devices_json(vm));
     json_object_set_new(stats, "balloon", balloon_json(vm));
+    json_object_set_new(stats, "ports", ports_json(vm));
     if (slots_vsock(vm->slots) != NULL)
         json_object_set_new(stats, "vsock", vsock_json(vm));
     return stats;

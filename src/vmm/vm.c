@@ -76,6 +76,12 @@ void lull_vm_interrupt(struct lull_vm *vm)
         vm_news(vm);
 }
 
+void lull_vm_resized(struct lull_vm *vm)
+{
+    atomic_store(&vm->resized, true);
+    vm_news(vm);
+}
+
 void vm_guest_reset(struct lull_vm *vm)
 {
     if (vm->config.no_reboot) {
@@ -126,6 +132,8 @@ static void news_ready(void *opaque, unsigned events)
         ;
     tell_panic(vm);
     policy_news(vm);
+    if (atomic_exchange(&vm->resized, false))
+        slots_follow_terminal(vm->slots);
     if (atomic_load(&vm->end.reason) != LULL_END_NONE)
         lull_loop_quit(vm->loop);
     else if (vm->save == NULL && atomic_exchange(&vm->reset_wanted, false))

@@ -143,6 +143,20 @@ static size_t console_room(void *host)
     return room;
 }
 
+/* Tell the device who is there; without the lock. */
+static void tell_peer(struct lull_console *c)
+{
+    struct lull_chardev_user user;
+    bool there;
+
+    pthread_mutex_lock(&c->lock);
+    user = c->user;
+    there = !c->no_reader;
+    pthread_mutex_unlock(&c->lock);
+    if (user.peer != NULL)
+        user.peer(user.opaque, there);
+}
+
 static void disconnect(struct lull_console *c);
 
 /* Nobody reads any more: what there is and what comes is thrown away. */
@@ -313,6 +327,7 @@ static void console_attach(void *host, const struct lull_chardev_user *user)
     c->in_paused = false;
     lull_timer_set(c->deliver_timer, 1);
     pthread_mutex_unlock(&c->lock);
+    tell_peer(c);
 }
 
 static void take_byte(struct lull_console *c, uint8_t byte)
@@ -537,6 +552,7 @@ static void disconnect(struct lull_console *c)
     c->flush_coming = false;
     pthread_mutex_unlock(&c->lock);
     tell_drained(c);
+    tell_peer(c);
 }
 
 static void client_ready(void *opaque, unsigned events)
@@ -561,6 +577,7 @@ static void client_ready(void *opaque, unsigned events)
         disconnect(c);
         return;
     }
+    tell_peer(c);
     want_input(c);
     flush(c);
 }

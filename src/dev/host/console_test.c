@@ -36,6 +36,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint8_t received[64 * KIB];
 static size_t received_len, appetite;
 static atomic_uint drains, quits;
+static atomic_bool peer_there;
 
 static size_t receive(void *opaque, const uint8_t *bytes, size_t len)
 {
@@ -59,7 +60,12 @@ static void quit(void *opaque)
     atomic_fetch_add(&quits, 1);
 }
 
-static const struct lull_chardev_user user = {receive, drained, NULL};
+static void peer(void *opaque, bool there)
+{
+    atomic_store(&peer_there, there);
+}
+
+static const struct lull_chardev_user user = {receive, drained, NULL, peer};
 
 static void *run(void *opaque)
 {
@@ -495,13 +501,15 @@ START_TEST(a_socket_both_ways_and_again)
     ck_assert_int_eq(stat(socket_path, &st), 0);
     ck_assert_int_eq(st.st_mode & 0777, 0600);
     say("before anybody came");
+    ck_assert(!atomic_load(&peer_there));
     fd = connect_socket();
+    AWAIT(atomic_load(&peer_there));
     expect_from(fd, "before anybody came");
     ck_assert_int_eq(write(fd, "in", 2), 2);
     AWAIT(heard() == 2);
     close(fd);
     AWAIT(lull_console_stats(console).in_bytes == 2);
-    usleep(20000);
+    AWAIT(!atomic_load(&peer_there));
     say("in between");
     fd = connect_socket();
     expect_from(fd, "in between");

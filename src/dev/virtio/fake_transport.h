@@ -49,7 +49,7 @@ enum {
 
 static struct lull_virtio *dev;
 static struct fake_line line;
-static struct driver_queue queue[3];
+static struct driver_queue queue[8];
 
 static inline uint32_t get(unsigned offset)
 {

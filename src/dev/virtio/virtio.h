@@ -15,7 +15,8 @@
 #include "lull/virtio.h"
 #include "queue.h"
 
-enum { VIRTIO_QUEUES_MAX = 8 };
+/* Those of the device with all the ports there can be. */
+enum { VIRTIO_QUEUES_MAX = 2 * (LULL_PORTS_MAX + 2) };
 
 #define VIRTIO_F_INDIRECT_DESC (1ULL << 28)
 #define VIRTIO_F_EVENT_IDX (1ULL << 29)

@@ -266,6 +266,266 @@ START_TEST(queues_that_do_not_exist)
 }
 END_TEST
 
+/* --- the console's size ----------------------------------------------- */
+
+START_TEST(a_size)
+{
+    set(DEVICE_FEATURES_SEL, 0);
+    ck_assert_uint_eq(get(DEVICE_FEATURES) & 3, 1); /* and no ports */
+    start_device(ALL_FEATURES | 1, 2);
+    ck_assert_uint_eq(get(CONFIG), 0);
+    set(INTERRUPT_ACK, 3);
+    lull_virtio_console_resize(dev, 132, 50);
+    ck_assert_uint_eq(get(CONFIG), 50 << 16 | 132);
+    ck_assert_uint_eq(get(INTERRUPT_STATUS), 2);
+    ck_assert_uint_eq(get(CONFIG + 4), 1);
+    set(INTERRUPT_ACK, 3);
+    lull_virtio_console_resize(dev, 132, 50); /* which is no news */
+    ck_assert_uint_eq(get(INTERRUPT_STATUS), 0);
+}
+END_TEST
+
+/* --- channels --------------------------------------------------------- */
+
+enum {
+    CONTROL_RX = 2,
+    CONTROL_TX = 3,
+    A_RX = 4,
+    A_TX = 5,
+    B_RX = 6,
+    CHANNEL_QUEUES = 8,
+    MULTIPORT = 2,
+
+    /* of messages */
+    DEVICE_READY = 0,
+    PORT_ADD = 1,
+    PORT_READY = 3,
+    PORT_OPEN = 6,
+    PORT_NAME = 7,
+    NOTES = 0xa0000, /* in RAM, behind the queues */
+};
+
+#define CHANNEL_DATA (RAM_GPA + 0xc0000)
+
+static struct fake_host other;
+static unsigned noted;
+
+static void offer_messages(void)
+{
+    for (uint16_t i = 0; i < SIZE; i++)
+        offer(CONTROL_RX, i, RAM_GPA + NOTES + 128ULL * i, 128, WRITE);
+    set(QUEUE_NOTIFY, CONTROL_RX);
+}
+
+static void setup_channels(void)
+{
+    line = (struct fake_line){0};
+    fake_host_init(&host);
+    fake_host_init(&other);
+    noted = 0;
+    dev = lull_virtio_ports_new(
+        0, &ram, fake_irq(&line),
+        (struct lull_port[]){{"a", &host.chardev},
+                             {"org.example.b", &other.chardev}},
+        2);
+    ck_assert_ptr_nonnull(dev);
+    start_device(ALL_FEATURES | MULTIPORT, CHANNEL_QUEUES);
+    offer_messages();
+}
+
+static void note(uint32_t port, uint16_t event, uint16_t value)
+{
+    uint64_t gpa = CHANNEL_DATA + 16ULL * noted;
+
+    put_le32(at(gpa), port);
+    put_le16(at(gpa + 4), event);
+    put_le16(at(gpa + 6), value);
+    offer(CONTROL_TX, (uint16_t)(noted++ % SIZE), gpa, 8, 0);
+    set(QUEUE_NOTIFY, CONTROL_TX);
+}
+
+/* The next message is this one, and its name as well. */
+static void noted_is(uint32_t port, uint16_t event, uint16_t value,
+                     const char *name)
+{
+    uint32_t id, len;
+    uint8_t *bytes;
+
+    ck_assert(take_used(&queue[CONTROL_RX], &id, &len));
+    bytes = at(RAM_GPA + NOTES + 128ULL * id);
+    ck_assert_uint_eq(get_le32(bytes), port);
+    ck_assert_uint_eq(get_le16(bytes + 4), event);
+    ck_assert_uint_eq(get_le16(bytes + 6), value);
+    ck_assert_uint_eq(len, 8 + strlen(name));
+    ck_assert_mem_eq(bytes + 8, name, strlen(name));
+}
+
+static void no_note(void)
+{
+    uint32_t id, len;
+
+    ck_assert(!take_used(&queue[CONTROL_RX], &id, &len));
+}
+
+static void introduce(void)
+{
+    note(0, DEVICE_READY, 1);
+    noted_is(1, PORT_ADD, 1, "");
+    noted_is(2, PORT_ADD, 1, "");
+    note(1, PORT_READY, 1);
+    noted_is(1, PORT_NAME, 1, "a");
+    note(2, PORT_READY, 1);
+    noted_is(2, PORT_NAME, 1, "org.example.b");
+    no_note();
+}
+
+START_TEST(channels_introduce_themselves)
+{
+    ck_assert_uint_eq(get(CONFIG + 4), 3);
+    introduce();
+    host.user.peer(host.user.opaque, true);
+    noted_is(1, PORT_OPEN, 1, "");
+    host.user.peer(host.user.opaque, false);
+    noted_is(1, PORT_OPEN, 0, "");
+    ck_assert(line.level);
+    other.user.peer(other.user.opaque, true);
+    note(2, PORT_READY, 1); /* again: it has forgotten */
+    noted_is(2, PORT_OPEN, 1, "");
+    noted_is(2, PORT_NAME, 1, "org.example.b");
+    noted_is(2, PORT_OPEN, 1, "");
+}
+END_TEST
+
+START_TEST(channels_are_apart)
+{
+    uint32_t id, len;
+
+    introduce();
+    memcpy(at(CHANNEL_DATA + 0x1000), "hello", 5);
+    offer(A_TX, 0, CHANNEL_DATA + 0x1000, 5, 0);
+    set(QUEUE_NOTIFY, A_TX);
+    ck_assert_uint_eq(host.out_len, 5);
+    ck_assert_uint_eq(other.out_len, 0);
+    note(2, PORT_OPEN, 1);
+    offer(B_RX, 0, CHANNEL_DATA + 0x2000, 100, WRITE);
+    ck_assert_uint_eq(fake_type(&other, "for b"), 5);
+    ck_assert(take_used(&queue[B_RX], &id, &len));
+    ck_assert_uint_eq(len, 5);
+    ck_assert_mem_eq(at(CHANNEL_DATA + 0x2000), "for b", 5);
+    ck_assert(!take_used(&queue[A_RX], &id, &len));
+}
+END_TEST
+
+/* A driver throws away what comes for a port that nobody has open. */
+START_TEST(bytes_wait_until_somebody_is_there)
+{
+    introduce();
+    offer(A_RX, 0, CHANNEL_DATA + 0x2000, 100, WRITE);
+    ck_assert_uint_eq(fake_type(&host, "early"), 0);
+    note(1, PORT_OPEN, 1);
+    ck_assert_uint_eq(host.resumes, 1);
+    ck_assert_uint_eq(fake_type(&host, "early"), 5);
+    note(1, PORT_OPEN, 0);
+    offer(A_RX, 1, CHANNEL_DATA + 0x3000, 100, WRITE);
+    ck_assert_uint_eq(fake_type(&host, "late"), 0);
+}
+END_TEST
+
+START_TEST(messages_wait_for_buffers)
+{
+    uint32_t id, len;
+
+    set(STATUS, 0);
+    start_device(ALL_FEATURES | MULTIPORT, CHANNEL_QUEUES);
+    note(0, DEVICE_READY, 1);
+    ck_assert(take_used(&queue[CONTROL_TX], &id, &len));
+    no_note();
+    offer_messages();
+    noted_is(1, PORT_ADD, 1, "");
+    noted_is(2, PORT_ADD, 1, "");
+    no_note();
+}
+END_TEST
+
+START_TEST(a_driver_that_wants_no_ports)
+{
+    set(STATUS, 0);
+    start_device(ALL_FEATURES, CHANNEL_QUEUES);
+    offer_messages();
+    note(0, DEVICE_READY, 1);
+    no_note();
+    host.user.peer(host.user.opaque, true);
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 0);
+}
+END_TEST
+
+START_TEST(a_new_driver_is_told_all_again)
+{
+    introduce();
+    set(STATUS, 0);
+    host.user.peer(host.user.opaque, true);
+    start_device(ALL_FEATURES | MULTIPORT, CHANNEL_QUEUES);
+    noted = 0;
+    offer_messages();
+    no_note();
+    note(0, DEVICE_READY, 1);
+    noted_is(1, PORT_ADD, 1, "");
+    noted_is(2, PORT_ADD, 1, "");
+    note(1, PORT_READY, 1);
+    noted_is(1, PORT_NAME, 1, "a");
+    noted_is(1, PORT_OPEN, 1, "");
+}
+END_TEST
+
+START_TEST(messages_that_are_none)
+{
+    static const uint32_t ports[] = {0, 3, 0xffffffff};
+
+    note(0xffffffff, DEVICE_READY, 0); /* how one gives up */
+    note(1, 99, 1);
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        set(STATUS, 0);
+        start_device(ALL_FEATURES | MULTIPORT, CHANNEL_QUEUES);
+        noted = 0;
+        note(ports[i], PORT_READY, 1);
+        ck_assert_uint_eq(lull_virtio_stats(dev).broken, i + 1);
+    }
+    set(STATUS, 0);
+    start_device(ALL_FEATURES | MULTIPORT, CHANNEL_QUEUES);
+    offer(CONTROL_TX, 0, CHANNEL_DATA, 7, 0);
+    set(QUEUE_NOTIFY, CONTROL_TX);
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 4);
+    set(STATUS, 0);
+    start_device(ALL_FEATURES | MULTIPORT, CHANNEL_QUEUES);
+    offer(CONTROL_RX, 0, CHANNEL_DATA, 7, WRITE);
+    noted = 1;
+    note(0, DEVICE_READY, 1);
+    ck_assert_uint_eq(lull_virtio_stats(dev).broken, 5);
+}
+END_TEST
+
+START_TEST(channels_restored)
+{
+    struct lull_state state = {.loading = false};
+
+    introduce();
+    note(1, PORT_OPEN, 1);
+    lull_virtio_freeze(dev);
+    lull_virtio_state(dev, &state);
+    state.loading = true;
+    host.user.peer(host.user.opaque, true);
+    lull_virtio_state(dev, &state);
+    ck_assert(lull_state_done(&state));
+    free(state.bytes);
+    lull_virtio_thaw(dev);
+    noted_is(1, PORT_OPEN, 1, "");
+    noted_is(2, PORT_OPEN, 0, "");
+    offer(A_RX, 0, CHANNEL_DATA + 0x2000, 100, WRITE);
+    ck_assert_uint_eq(fake_type(&host, "on"), 2);
+}
+END_TEST
+
 /* --- the console ------------------------------------------------------ */
 
 START_TEST(the_guest_speaks)
@@ -421,6 +681,7 @@ int main(void)
 
     tc = tcase_create("console");
     tcase_add_checked_fixture(tc, setup_console, teardown);
+    tcase_add_test(tc, a_size);
     tcase_add_test(tc, the_guest_speaks);
     tcase_add_test(tc, the_host_is_slow);
     tcase_add_test(tc, a_reset_forgets_what_was_half_said);
@@ -431,6 +692,17 @@ int main(void)
     tcase_add_test(tc, buffers_the_wrong_way_round);
     suite_add_tcase(suite, tc);
 
+    tc = tcase_create("channels");
+    tcase_add_checked_fixture(tc, setup_channels, teardown);
+    tcase_add_test(tc, channels_introduce_themselves);
+    tcase_add_test(tc, channels_are_apart);
+    tcase_add_test(tc, bytes_wait_until_somebody_is_there);
+    tcase_add_test(tc, messages_wait_for_buffers);
+    tcase_add_test(tc, a_driver_that_wants_no_ports);
+    tcase_add_test(tc, a_new_driver_is_told_all_again);
+    tcase_add_test(tc, messages_that_are_none);
+    tcase_add_test(tc, channels_restored);
+    suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

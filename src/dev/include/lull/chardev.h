@@ -8,6 +8,7 @@
 #ifndef LULL_CHARDEV_H
 #define LULL_CHARDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ struct lull_chardev_user {
     /* There is room again after `room` had returned 0. */
     void (*drained)(void *opaque);
     void *opaque;
+    /* Somebody is at the host's end from now on, or nobody is; also once when
+     * the device is attached. NULL: it is all the same to the device. */
+    void (*peer)(void *opaque, bool there);
 };
 
 /* The host's end. Any thread may call, also with the device's lock held. */

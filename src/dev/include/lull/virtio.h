@@ -48,6 +48,25 @@ struct lull_virtio *lull_virtio_console_new(unsigned slot,
                                             const struct lull_ram *ram,
                                             struct lull_irq irq,
                                             const struct lull_chardev *chardev);
+/* The console's size has changed; 0 and 0: nobody knows it. Any thread. */
+void lull_virtio_console_resize(struct lull_virtio *dev, uint16_t columns,
+                                uint16_t rows);
+
+enum { LULL_PORTS_MAX = 8, LULL_PORT_NAME_MAX = 63 };
+
+/* A channel that the guest finds by its name. */
+struct lull_port {
+    const char *name; /* at most LULL_PORT_NAME_MAX bytes */
+    const struct lull_chardev *chardev;
+};
+
+/* At most LULL_PORTS_MAX; names and chardevs stay the caller's and must
+ * outlive the device. */
+struct lull_virtio *lull_virtio_ports_new(unsigned slot,
+                                          const struct lull_ram *ram,
+                                          struct lull_irq irq,
+                                          const struct lull_port *ports,
+                                          unsigned count);
 
 enum { LULL_BLK_QUEUES_MAX = 8 };
 

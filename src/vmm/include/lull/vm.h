@@ -22,6 +22,7 @@ enum {
     LULL_VM_NAME_MAX = 64,
     LULL_DISKS_MAX = 16,
     LULL_SHARES_MAX = 8,
+    LULL_VM_PORTS_MAX = 8,
     LULL_ERROR_BYTES = 512, /* enough for any line of `err` below */
 };
 
@@ -48,6 +49,8 @@ struct lull_vm_config {
     const char *append;  /* kernel command line, or NULL */
     const char *console; /* "stdio", "none", "file:PATH", "unix:PATH" */
     const char *virtio_console; /* the same for a second one; NULL: none */
+    const char *const *ports;   /* "NAME=none", "=file:PATH", "=unix:PATH" */
+    size_t port_count;          /* at most LULL_VM_PORTS_MAX */
     const char *const *disks;   /* "FILE[,ro][,cache=none|writeback]" */
     size_t disk_count;          /* at most LULL_DISKS_MAX */
     const char *const *shares;  /* "DIR:TAG[,ro]" */
@@ -113,6 +116,10 @@ bool lull_vm_panicked(const struct lull_vm *vm);
 
 /* End the VM with LULL_END_SIGNAL. From any thread, or a signal handler. */
 void lull_vm_interrupt(struct lull_vm *vm);
+
+/* The terminal has another size: a virtio console on it follows. From any
+ * thread, or a signal handler. */
+void lull_vm_resized(struct lull_vm *vm);
 
 void lull_vm_free(struct lull_vm *vm);
 
