@@ -95,12 +95,12 @@ test-guest: bootstrap guest all
 	@tests/guest_programs.py --rounds $(ROUNDS) --json $(BUILD)/programs.json
 
 # Units and bare-metal guests under a sanitizer; booting Linux under one takes
-# too long.
+# too long. -O1, because gcc needs a minute for the interpreter's loop otherwise.
 asan: SANITIZE = address,undefined
 tsan: SANITIZE = thread
 asan tsan:
 	@test -f build-$@/build.ninja || meson setup build-$@ \
-		-Db_sanitize=$(SANITIZE) -Db_lundef=false
+		-Db_sanitize=$(SANITIZE) -Db_lundef=false -Doptimization=1
 	ninja -C build-$@
 	meson test -C build-$@ --print-errorlogs --no-suite guest $(TESTS)
 
