@@ -20,15 +20,20 @@ void gic_lock(struct gic *gic)
     pthread_mutex_lock(&gic->lock);
 }
 
-void gic_unlock(struct gic *gic, gic_cpuset kicks)
+static void kick_all(struct gic *gic, gic_cpuset kicks)
 {
-    pthread_mutex_unlock(&gic->lock);
     while (kicks != 0) {
         unsigned cpu = (unsigned)__builtin_ctzll(kicks);
 
         kicks &= kicks - 1;
         gic->kick(gic->opaque, cpu);
     }
+}
+
+void gic_unlock(struct gic *gic, gic_cpuset kicks)
+{
+    pthread_mutex_unlock(&gic->lock);
+    kick_all(gic, kicks);
 }
 
 uint8_t gic_find_cpu(const struct gic *gic, uint32_t affinity)
@@ -194,16 +199,22 @@ static bool set_line(struct gic_bank *bank, unsigned n, bool level)
     return level;
 }
 
-void gic_set_spi(struct gic *gic, unsigned intid, bool level)
+static gic_cpuset set_spi(struct gic *gic, unsigned intid, bool level)
 {
     gic_cpuset kicks = 0;
 
     if (intid < GIC_SPI_BASE || intid >= GIC_INTIDS)
-        return;
+        return 0;
     gic_lock(gic);
     if (set_line(&gic->bank[intid / 32], intid % 32, level))
         kicks = gic_update_spi(gic, intid);
-    gic_unlock(gic, kicks);
+    gic_unlock(gic, 0);
+    return kicks;
+}
+
+void gic_set_spi(struct gic *gic, unsigned intid, bool level)
+{
+    kick_all(gic, set_spi(gic, intid, level));
 }
 
 void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level)
@@ -219,6 +230,16 @@ void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level)
 void gic_irq_line(void *gic, unsigned line, bool level)
 {
     gic_set_spi(gic, line, level);
+}
+
+uint64_t gic_irq_line_quietly(void *gic, unsigned line, bool level)
+{
+    return set_spi(gic, line, level);
+}
+
+void gic_irq_wake(void *gic, uint64_t whom)
+{
+    kick_all(gic, whom);
 }
 
 static void reset_bank(struct gic_bank *bank, uint32_t edge, uint8_t target)

@@ -73,6 +73,9 @@ void gic_set_ppi(struct gic *gic, unsigned cpu, unsigned intid, bool level);
 /* gic_set_spi in the shape of lull_irq's function: opaque is the GIC, line
  * the INTID. */
 void gic_irq_line(void *gic, unsigned line, bool level);
+/* And of its other two. */
+uint64_t gic_irq_line_quietly(void *gic, unsigned line, bool level);
+void gic_irq_wake(void *gic, uint64_t whom);
 
 /*
  * The lines to this vCPU that are asserted, never both: one is signalled for

@@ -230,6 +230,23 @@ START_TEST(a_level_holds_until_the_line_falls)
 }
 END_TEST
 
+/* The line is up at once, and who it interrupts learns of it later. */
+START_TEST(a_line_that_is_set_quietly)
+{
+    uint64_t whom;
+
+    enable(0, 40);
+    whom = gic_irq_line_quietly(gic, 40, true);
+    ck_assert(gic_pending(gic, 0));
+    ck_assert_uint_eq(whom, 1);
+    ck_assert_uint_eq(kicks[0], 0);
+    gic_irq_wake(gic, whom);
+    ck_assert_uint_eq(kicks[0], 1);
+    ck_assert_uint_eq(gic_irq_line_quietly(gic, 40, false), 0);
+    ck_assert(!gic_pending(gic, 0));
+}
+END_TEST
+
 START_TEST(a_level_that_falls_before_it_is_taken_is_gone)
 {
     enable(0, 40);
@@ -1297,6 +1314,7 @@ static Suite *gic_suite(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_level_holds_until_the_line_falls);
+    tcase_add_test(tc, a_line_that_is_set_quietly);
     tcase_add_test(tc, a_level_that_falls_before_it_is_taken_is_gone);
     tcase_add_test(tc, an_edge_is_remembered_once);
     tcase_add_test(tc, an_edge_while_active_pends_again);

@@ -546,7 +546,11 @@ static bool vm_vcpus_new(struct lull_vm *vm, struct why *why)
 
 static struct lull_irq spi(struct lull_vm *vm, unsigned number)
 {
-    return (struct lull_irq){gic_irq_line, vm->gic, GIC_SPI_BASE + number};
+    return (struct lull_irq){.set = gic_irq_line,
+                             .opaque = vm->gic,
+                             .line = GIC_SPI_BASE + number,
+                             .set_quietly = gic_irq_line_quietly,
+                             .wake = gic_irq_wake};
 }
 
 static struct lull_irq spi_line(void *vm, unsigned number)

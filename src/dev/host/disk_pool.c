@@ -2,8 +2,9 @@
  * Requests done with ordinary system calls, by a list and a few threads.
  *
  * A thread is added when a request finds all of them busy; an idle one sleeps
- * on a condition without a timeout. So a guest that waits for each request
- * costs one thread, and a guest that asks for many at once gets four.
+ * on a condition without a timeout, and the last that fell asleep is the first
+ * to be called. So a guest that waits for each request keeps one thread warm,
+ * and a guest that asks for many at once gets four.
  *
  * What is aligned goes past the page cache where there is a descriptor for it;
  * what is not, or what the file system refuses to do there, goes through it:
@@ -20,13 +21,22 @@
 
 enum { WORKERS_MAX = 4, ZEROS_BYTES = 64 << 10 };
 
+/* Under the pool's lock. */
+struct worker {
+    struct disk_pool *pool;
+    pthread_t thread;
+    pthread_cond_t news; /* it was called */
+    bool called;
+    struct worker *below; /* in the stack of those that sleep */
+};
+
 struct disk_pool {
     struct disk_files files;
     pthread_mutex_t lock;
-    pthread_cond_t news; /* a request, or the end */
     struct lull_disk_request *first, **last;
-    pthread_t worker[WORKERS_MAX];
-    unsigned workers, idle, waiting; /* waiting: requests in the list */
+    struct worker worker[WORKERS_MAX];
+    unsigned workers;
+    struct worker *asleep; /* not called yet */
     bool quit;
 };
 
@@ -161,23 +171,31 @@ static struct lull_disk_request *take(struct disk_pool *pool)
     pool->first = r->next;
     if (pool->first == NULL)
         pool->last = &pool->first;
-    pool->waiting--;
     return r;
+}
+
+static void sleep_until_called(struct worker *worker)
+{
+    struct disk_pool *pool = worker->pool;
+
+    worker->called = false;
+    worker->below = pool->asleep;
+    pool->asleep = worker;
+    while (!worker->called)
+        pthread_cond_wait(&worker->news, &pool->lock);
 }
 
 static void *work(void *opaque)
 {
-    struct disk_pool *pool = opaque;
+    struct worker *worker = opaque;
+    struct disk_pool *pool = worker->pool;
 
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct lull_disk_request *r;
 
-        while (pool->first == NULL && !pool->quit) {
-            pool->idle++;
-            pthread_cond_wait(&pool->news, &pool->lock);
-            pool->idle--;
-        }
+        while (pool->first == NULL && !pool->quit)
+            sleep_until_called(worker);
         if (pool->first == NULL)
             break;
         r = take(pool);
@@ -193,9 +211,14 @@ static void *work(void *opaque)
 
 static bool add_worker(struct disk_pool *pool)
 {
-    int error = pthread_create(&pool->worker[pool->workers], NULL, work, pool);
+    struct worker *worker = &pool->worker[pool->workers];
+    int error;
 
+    worker->pool = pool;
+    pthread_cond_init(&worker->news, NULL);
+    error = pthread_create(&worker->thread, NULL, work, worker);
     if (error != 0) {
+        pthread_cond_destroy(&worker->news);
         errno = error;
         return false;
     }
@@ -208,20 +231,40 @@ bool disk_pool_start(struct disk_pool *pool)
     return add_worker(pool);
 }
 
-/* A thread that was signalled counts as idle until it runs: so there may be
- * more requests than idle threads. */
+/* One more is to look at the list: who sleeps, and is to be signalled; NULL
+ * where a new one began. If neither can be, those that exist will come to it.
+ */
+static struct worker *call(struct disk_pool *pool)
+{
+    struct worker *worker = pool->asleep;
+
+    if (worker != NULL) {
+        pool->asleep = worker->below;
+        worker->called = true;
+    } else if (pool->workers < WORKERS_MAX) {
+        add_worker(pool);
+    }
+    return worker;
+}
+
+/* They are signalled when they can have the lock. */
 void disk_pool_submit(struct disk_pool *pool, struct lull_disk_request *list)
 {
+    struct worker *called[WORKERS_MAX];
+    unsigned count = 0;
+
     pthread_mutex_lock(&pool->lock);
     *pool->last = list;
     for (; list != NULL; list = list->next) {
+        struct worker *worker = call(pool);
+
         pool->last = &list->next;
-        pool->waiting++;
-        if (pool->waiting > pool->idle && pool->workers < WORKERS_MAX)
-            add_worker(pool); /* if not, those that exist will come to it */
-        pthread_cond_signal(&pool->news);
+        if (worker != NULL)
+            called[count++] = worker;
     }
     pthread_mutex_unlock(&pool->lock);
+    while (count != 0)
+        pthread_cond_signal(&called[--count]->news);
 }
 
 struct disk_pool *disk_pool_new(const struct disk_files *files)
@@ -233,7 +276,6 @@ struct disk_pool *disk_pool_new(const struct disk_files *files)
     pool->files = *files;
     pool->last = &pool->first;
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->news, NULL);
     return pool;
 }
 
@@ -243,11 +285,15 @@ void disk_pool_free(struct disk_pool *pool)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->quit = true;
-    pthread_cond_broadcast(&pool->news);
+    for (struct worker *w = pool->asleep; w != NULL; w = w->below) {
+        w->called = true;
+        pthread_cond_signal(&w->news);
+    }
     pthread_mutex_unlock(&pool->lock);
-    for (unsigned i = 0; i < pool->workers; i++)
-        pthread_join(pool->worker[i], NULL);
-    pthread_cond_destroy(&pool->news);
+    for (unsigned i = 0; i < pool->workers; i++) {
+        pthread_join(pool->worker[i].thread, NULL);
+        pthread_cond_destroy(&pool->worker[i].news);
+    }
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }

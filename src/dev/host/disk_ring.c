@@ -247,14 +247,14 @@ static int open_again(int fd)
 
 static int equip(struct disk_ring *ring, const struct disk_files *files)
 {
-    int fds[] = {[BUFFERED] = open_again(files->fd),
-                 [DIRECT] = files->direct_fd};
+    int fds[] = {
+        [BUFFERED] = open_again(files->fd), [DIRECT] = files->direct_fd};
     int error;
 
     if (fds[BUFFERED] < 0)
         return -errno;
-    error = io_uring_register_files(&ring->uring, fds,
-                                    ring->has_direct ? 2U : 1U);
+    error =
+        io_uring_register_files(&ring->uring, fds, ring->has_direct ? 2U : 1U);
     close(fds[BUFFERED]);
     if (error >= 0)
         error = io_uring_register_eventfd(&ring->uring, ring->event_fd);

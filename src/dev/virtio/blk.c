@@ -418,7 +418,7 @@ static void wait_drained(struct blk_queue *q)
 {
     q->draining = true;
     while (q->on_the_way != 0)
-        pthread_cond_wait(&q->drained, &q->blk->base.lock);
+        virtio_wait(&q->blk->base, &q->drained);
     q->draining = false;
 }
 

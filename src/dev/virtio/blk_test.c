@@ -499,6 +499,43 @@ START_TEST(what_the_host_has_in_memory)
 }
 END_TEST
 
+static unsigned woken;
+
+static uint64_t set_quietly(void *opaque, unsigned number, bool level)
+{
+    fake_set(opaque, number, level);
+    return level;
+}
+
+/* What a driver does first: it would wait for the device's lock. */
+static void wake(void *opaque, uint64_t whom)
+{
+    woken += (unsigned)whom;
+    ck_assert_uint_eq(get(INTERRUPT_STATUS), 1);
+    set(INTERRUPT_ACK, 1);
+}
+
+START_TEST(woken_without_the_lock)
+{
+    struct lull_irq irq = fake_irq(&line);
+
+    irq.set_quietly = set_quietly;
+    irq.wake = wake;
+    lull_virtio_free(dev);
+    dev = lull_virtio_blk_new(3, &ram, irq, &disk, "serial", QUEUES);
+    start_device(ALL_FEATURES & ~EVENT_IDX, 1);
+    woken = 0;
+    offer_read(0, 0, 2);
+    set(QUEUE_NOTIFY, 0);
+    finish(0, 0);
+    ck_assert_uint_eq(woken, 1);
+    ck_assert(!line.level);
+    expect_read(0, 0, 2);
+    request(8, 77, 0, 512, WRITE);
+    ck_assert_uint_eq(woken, 2);
+}
+END_TEST
+
 static void *finish_late(void *opaque)
 {
     usleep(20000);
@@ -614,6 +651,7 @@ int main(void)
     tcase_add_test(tc, nothing_at_all);
     tcase_add_test(tc, more_than_the_queue_holds);
     tcase_add_test(tc, several_queues);
+    tcase_add_test(tc, woken_without_the_lock);
     tcase_add_test(tc, a_queue_stops_alone);
     tcase_add_test(tc, what_the_host_has_in_memory);
     tcase_add_test(tc, a_reset_waits_for_the_disk);

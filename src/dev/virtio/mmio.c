@@ -52,9 +52,31 @@ void virtio_lock(struct lull_virtio *dev)
     pthread_mutex_lock(&dev->lock);
 }
 
+static uint64_t take_to_wake(struct lull_virtio *dev)
+{
+    uint64_t whom = dev->to_wake;
+
+    dev->to_wake = 0;
+    return whom;
+}
+
 void virtio_unlock(struct lull_virtio *dev)
 {
+    uint64_t whom = take_to_wake(dev);
+
     pthread_mutex_unlock(&dev->lock);
+    lull_irq_wake(&dev->irq, whom);
+}
+
+void virtio_wait(struct lull_virtio *dev, pthread_cond_t *until)
+{
+    lull_irq_wake(&dev->irq, take_to_wake(dev));
+    pthread_cond_wait(until, &dev->lock);
+}
+
+static void set_line(struct lull_virtio *dev, bool level)
+{
+    dev->to_wake |= lull_irq_set_quietly(&dev->irq, level);
 }
 
 bool virtio_running(const struct lull_virtio *dev)
@@ -67,7 +89,7 @@ static void raise_interrupt(struct lull_virtio *dev, uint8_t why)
 {
     dev->interrupt_status |= why;
     dev->stats.interrupts++;
-    lull_irq_set(&dev->irq, true);
+    set_line(dev, true);
 }
 
 void virtio_break(struct lull_virtio *dev)
@@ -137,7 +159,7 @@ static void reset(struct lull_virtio *dev)
     dev->driver_features_select = 0;
     dev->queue_select = 0;
     dev->driver_features = 0;
-    lull_irq_set(&dev->irq, false);
+    set_line(dev, false);
     /* To stop one may take time without the lock, in which another vCPU may
      * start it anew: what it was is forgotten before. */
     for (unsigned i = 0; i < dev->queues; i++) {
@@ -308,7 +330,7 @@ static void write_register(struct lull_virtio *dev, unsigned offset,
     case INTERRUPT_ACK:
         dev->interrupt_status &= (uint8_t)~value;
         if (dev->interrupt_status == 0)
-            lull_irq_set(&dev->irq, false);
+            set_line(dev, false);
         break;
     case STATUS:
         write_status(dev, (uint8_t)value);
@@ -468,7 +490,7 @@ void lull_virtio_state(struct lull_virtio *dev, struct lull_state *state)
     else
         dev->type->state(dev, state);
     if (state->loading && !state->bad)
-        lull_irq_set(&dev->irq, dev->interrupt_status != 0);
+        set_line(dev, dev->interrupt_status != 0);
     virtio_unlock(dev);
 }
 

@@ -58,6 +58,7 @@ struct lull_virtio {
     const struct lull_ram *ram;
     pthread_mutex_t lock;
 
+    uint64_t to_wake; /* by interrupts, when the lock is left */
     unsigned queues;
     bool frozen; /* see lull_virtio_freeze */
     uint8_t status;
@@ -75,8 +76,12 @@ void virtio_init(struct lull_virtio *dev, const struct virtio_type *type,
                  unsigned slot, const struct lull_ram *ram,
                  struct lull_irq irq);
 
+/* Whom interrupts woke meanwhile, unlock wakes: not sooner, when the first
+ * thing they did would be to wait for the lock. */
 void virtio_lock(struct lull_virtio *dev);
 void virtio_unlock(struct lull_virtio *dev);
+/* pthread_cond_wait with the lock. */
+void virtio_wait(struct lull_virtio *dev, pthread_cond_t *until);
 
 /* The driver is up and the device is not broken. */
 bool virtio_running(const struct lull_virtio *dev);
