@@ -84,7 +84,7 @@ static void start(struct lull_virtio *dev, unsigned features)
     set(dev, STATUS, 0);
     set(dev, STATUS, 3);
     set(dev, 0x24, 0);
-    set(dev, 0x20, (features & 3) | 3U << 28);
+    set(dev, 0x20, (features & 3) | (features & 4) << 14 | 3U << 28);
     set(dev, 0x24, 1);
     set(dev, 0x20, 1);
     set(dev, STATUS, 11);
@@ -150,6 +150,8 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
         user.receive(user.opaque, frame, 1 + fuzz_take(in, 2) % sizeof(frame));
         break;
     case 7:
+        user.link(user.opaque, what >> 7);
+        break;
     case 8:
         turn();
         break;

@@ -164,6 +164,22 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(puppet.ended_by, signal.SIGSYS)
         vm.exit_code = vm._child.returncode = -signal.SIGSYS  # waited for
 
+    def test_network_of_another_process(self):
+        """Its socket is open: no other is needed, nor to be had."""
+        path = self.folder / "net"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(1)
+            vm = self.machine("--net", f"unix:{path}")
+            if "seccomp" not in self.in_force():
+                self.skipTest("no seccomp filter here")
+            with Puppet(vm.pid) as puppet:
+                for family in socket.AF_UNIX, socket.AF_INET:
+                    self.assertEqual(puppet.call(SOCKET, family, 1, 0),
+                                     -errno.EPERM, family)
+            self.stat()
+            self.assertIsNotNone(self.connector_of(vm))
+
     def test_rings(self):
         """What a disk's own ring lets through: src/dev/host/disk_ring_test.c.
         Another cannot be had."""

@@ -14,6 +14,7 @@
 
 #include "lull/control.h"
 #include "lull/share.h"
+#include "lull/stream_net.h"
 #include "sandbox.h"
 #include "slots.h"
 
@@ -119,10 +120,24 @@ static enum sandbox_shares add_shares(struct rules *rules,
     return most;
 }
 
+bool vm_net_new(struct lull_vm *vm, struct why *why)
+{
+    if (!slots_have_net(&vm->config) || slots_have_user_net(&vm->config))
+        return true;
+    if (!lull_stream_net_parse(vm->config.net, &vm->net, why->text,
+                               sizeof(why->text)))
+        return false;
+    vm->net_connector_fd =
+        lull_connector_start(&vm->net, contain_connector, &vm->config);
+    return vm->net_connector_fd >= 0 ||
+           because(why, "--net %s: no process for connections: %s",
+                   vm->config.net, strerror(errno));
+}
+
 bool vm_contain(struct lull_vm *vm, struct why *why)
 {
     const struct lull_vm_config *config = &vm->config;
-    struct sandbox_config sandbox = {.network = slots_have_net(config),
+    struct sandbox_config sandbox = {.network = slots_have_user_net(config),
                                      .io_uring = uses_io_uring(vm)};
     struct rules rules = {.count = 0};
     unsigned i;

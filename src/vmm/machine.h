@@ -148,6 +148,8 @@ struct lull_vm {
     const char *sandbox; /* what contains the process, for stat */
     int proc_fd;         /* see contain.c */
     struct lull_vsock_spec vsock;
+    struct lull_vsock_spec net; /* of --net unix:PATH */
+    int net_connector_fd;
     int connector_fd; /* to who connects for us: contain.c; or -1 */
 
     uint64_t mpidr[LULL_CPUS_MAX];
@@ -233,6 +235,8 @@ bool vm_power_key(struct lull_vm *vm);
 /* Read --vsock, and make the process that connects to its sockets, while
  * there is no guest memory to share with it. */
 bool vm_vsock_new(struct lull_vm *vm, struct why *why);
+/* The same for a network over a Unix socket. */
+bool vm_net_new(struct lull_vm *vm, struct why *why);
 /* Give up what running does not take. Before there is a second thread. */
 bool vm_contain(struct lull_vm *vm, struct why *why);
 

@@ -17,6 +17,7 @@
 #include "lull/console.h"
 #include "lull/disk_file.h"
 #include "lull/share.h"
+#include "lull/stream_net.h"
 #include "lull/user_net.h"
 
 enum {
@@ -40,7 +41,8 @@ struct slots {
     struct slots_host host;
     struct slot slot[LULL_VIRTIO_SLOTS];
     struct lull_console *console;
-    struct lull_user_net *net;
+    struct lull_user_net *net; /* or */
+    struct lull_stream_net *stream;
     struct lull_disk_file *disk[LULL_DISKS_MAX];
     struct lull_vsock_unix *sockets;
     struct lull_share *share[LULL_SHARES_MAX];
@@ -59,6 +61,11 @@ static bool wants_console(const struct lull_vm_config *config)
 bool slots_have_net(const struct lull_vm_config *config)
 {
     return config->net != NULL && strcmp(config->net, "none") != 0;
+}
+
+bool slots_have_user_net(const struct lull_vm_config *config)
+{
+    return slots_have_net(config) && !lull_stream_net_is(config->net);
 }
 
 static bool in_use(const struct lull_vm_config *config, unsigned slot)
@@ -187,14 +194,28 @@ static bool add_ports(struct slots *slots, struct why *why)
                 why);
 }
 
+static const struct lull_net *open_net(struct slots *slots, struct why *why)
+{
+    const struct slots_host *host = &slots->host;
+
+    if (slots_have_user_net(slots->config)) {
+        slots->net = lull_user_net_new(host->loop, slots->config->net,
+                                       why->text, sizeof(why->text));
+        return slots->net != NULL ? lull_user_net_net(slots->net) : NULL;
+    }
+    slots->stream =
+        lull_stream_net_new(host->loop, host->net, host->net_connector_fd,
+                            why->text, sizeof(why->text));
+    return slots->stream != NULL ? lull_stream_net_net(slots->stream) : NULL;
+}
+
 static bool add_net(struct slots *slots, struct why *why)
 {
-    slots->net = lull_user_net_new(slots->host.loop, slots->config->net,
-                                   why->text, sizeof(why->text));
-    return slots->net != NULL &&
+    const struct lull_net *net = open_net(slots, why);
+
+    return net != NULL &&
            fill(slots, NET, "net",
-                lull_virtio_net_new(NET, slots->host.ram, line(slots, NET),
-                                    lull_user_net_net(slots->net),
+                lull_virtio_net_new(NET, slots->host.ram, line(slots, NET), net,
                                     slots->host.loop),
                 why);
 }
@@ -335,6 +356,7 @@ void slots_free(struct slots *slots)
     if (slots->console != NULL)
         lull_console_free(slots->console);
     lull_user_net_free(slots->net);
+    lull_stream_net_free(slots->stream);
     lull_vsock_unix_free(slots->sockets);
     for (unsigned i = 0; i < LULL_PORTS_MAX; i++)
         lull_console_free(slots->port[i].host);

@@ -25,6 +25,8 @@ struct slots_host {
     struct lull_memory_host memory; /* what the guest gives back */
     const struct lull_vsock_spec *vsock;
     int connector_fd; /* of those sockets, or -1; both outlive the slots */
+    const struct lull_vsock_spec *net; /* of a network over a Unix socket */
+    int net_connector_fd;
     /* The interrupt line of an SPI. */
     struct lull_irq (*line)(void *opaque, unsigned spi);
     void *opaque;
@@ -37,6 +39,8 @@ unsigned slots_windows(const struct lull_vm_config *config,
 
 /* Whether there is a network among them. */
 bool slots_have_net(const struct lull_vm_config *config);
+/* And whether it is that of this process's own sockets. */
+bool slots_have_user_net(const struct lull_vm_config *config);
 
 struct slots *slots_new(const struct lull_vm_config *config,
                         const struct slots_host *host, struct why *why);

@@ -607,15 +607,18 @@ static bool vm_devices_new(struct lull_vm *vm, struct why *why)
         FDT_GPIO_GPA, spi(vm, FDT_GPIO_SPI), vm->loop});
     if (vm->gpio == NULL)
         return because(why, "no power key: %s", strerror(errno));
-    vm->slots = slots_new(&vm->config,
-                          &(struct slots_host){.ram = &vm->ram,
-                                               .loop = vm->loop,
-                                               .memory = {memory_give, vm},
-                                               .vsock = &vm->vsock,
-                                               .connector_fd = vm->connector_fd,
-                                               .line = spi_line,
-                                               .opaque = vm},
-                          why);
+    vm->slots =
+        slots_new(&vm->config,
+                  &(struct slots_host){.ram = &vm->ram,
+                                       .loop = vm->loop,
+                                       .memory = {memory_give, vm},
+                                       .vsock = &vm->vsock,
+                                       .connector_fd = vm->connector_fd,
+                                       .net = &vm->net,
+                                       .net_connector_fd = vm->net_connector_fd,
+                                       .line = spi_line,
+                                       .opaque = vm},
+                  why);
     return vm->slots != NULL;
 }
 
@@ -674,7 +677,8 @@ static bool vm_build(struct lull_vm *vm, struct why *why)
     vm_number_cpus(vm);
     ticks_init(&vm->ticks);
     vm->granules_kib = cpu_granules();
-    return vm_vsock_new(vm, why) && vm_memory_new(vm, why) &&
+    return vm_vsock_new(vm, why) && vm_net_new(vm, why) &&
+           vm_memory_new(vm, why) &&
            (vm->config.restore != NULL || vm_load(vm, why)) &&
            vm_hv_new(vm, why) && vm_memory_map(vm, why) &&
            vm_news_new(vm, why) && vm_vcpus_new(vm, why) &&
@@ -702,7 +706,7 @@ struct lull_vm *lull_vm_new(const struct lull_vm_config *config, char *err,
     }
     vm->config = *config;
     vm->news_fd[0] = vm->news_fd[1] = -1;
-    vm->proc_fd = vm->connector_fd = -1;
+    vm->proc_fd = vm->connector_fd = vm->net_connector_fd = -1;
     pthread_mutex_init(&vm->lock, NULL);
     pthread_cond_init(&vm->held_changed, NULL);
     if (vm_build(vm, &why))
@@ -827,6 +831,8 @@ void lull_vm_free(struct lull_vm *vm)
         close(vm->proc_fd);
     if (vm->connector_fd >= 0)
         close(vm->connector_fd);
+    if (vm->net_connector_fd >= 0)
+        close(vm->net_connector_fd);
     vm_memory_unmap(vm);
     if (vm->hv_created)
         hv_vm_destroy();

@@ -524,7 +524,8 @@ static bool set_options(struct lull_user_net *n, char *options, char *error,
     char *word = strtok_r(options, ",", &save);
 
     if (word == NULL || strcmp(word, "user") != 0)
-        return fail(error, error_bytes, "--net %s: give user or none",
+        return fail(error, error_bytes,
+                    "--net %s: give user, unix:PATH or none",
                     word != NULL ? word : "");
     while ((word = strtok_r(NULL, ",", &save)) != NULL) {
         if (strncmp(word, "forward=", 8) != 0)

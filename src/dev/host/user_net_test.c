@@ -138,7 +138,7 @@ static bool guest_receive(void *opaque, const uint8_t *frame, size_t len)
 START_TEST(somebody_knocks)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    struct lull_net_user user = {guest_receive, NULL};
+    struct lull_net_user user = {.receive = guest_receive};
     struct lull_user_net *n;
     struct lull_net net;
     unsigned port = some_port(NULL);
@@ -253,7 +253,7 @@ static bool tcp_receive(void *opaque, const uint8_t *frame, size_t len)
 START_TEST(an_answer_is_acknowledged_at_once)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    struct lull_net_user user = {tcp_receive, NULL};
+    struct lull_net_user user = {.receive = tcp_receive};
     struct lull_user_net *n;
     struct lull_net net;
     unsigned port = some_port(NULL);

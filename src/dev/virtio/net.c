@@ -33,7 +33,9 @@ enum {
     F_CSUM = 1 << 0,
     F_GUEST_CSUM = 1 << 1,
     F_MAC = 1 << 5,
+    F_STATUS = 1 << 16,
     MAC_BYTES = 6,
+    LINK_UP = 1, /* the status, behind the address */
 };
 
 struct net {
@@ -42,6 +44,7 @@ struct net {
     struct lull_loop *loop;
     bool posted;  /* the loop was asked to look */
     bool starved; /* the host has frames: it waits for resume */
+    bool link_down;
     uint8_t packet[HEADER_BYTES + LULL_FRAME_BYTES_MAX]; /* loop's thread */
 };
 
@@ -224,6 +227,17 @@ static bool receive(void *opaque, const uint8_t *frame, size_t len)
     return taken;
 }
 
+/* On the loop's thread. */
+static void set_link(void *opaque, bool up)
+{
+    struct net *n = opaque;
+
+    virtio_lock(&n->base);
+    n->link_down = !up;
+    virtio_config_changed(&n->base);
+    virtio_unlock(&n->base);
+}
+
 /* ---- the rest ------------------------------------------------------------
  */
 
@@ -239,10 +253,13 @@ static void net_stopped(struct lull_virtio *dev, unsigned queue)
 static uint32_t config_read(struct lull_virtio *dev, unsigned offset,
                             unsigned width)
 {
+    uint8_t config[MAC_BYTES + 2];
     uint32_t value = 0;
 
-    for (unsigned i = 0; i < width && offset + i < MAC_BYTES; i++)
-        value |= (uint32_t)mac[offset + i] << (8 * i);
+    memcpy(config, mac, MAC_BYTES);
+    put_le16(config + MAC_BYTES, net_of(dev)->link_down ? 0 : LINK_UP);
+    for (unsigned i = 0; i < width && offset + i < sizeof(config); i++)
+        value |= (uint32_t)config[offset + i] << (8 * i);
     return value;
 }
 
@@ -256,7 +273,7 @@ static void net_destroy(struct lull_virtio *dev)
 static const struct virtio_type net_type = {
     .name = "virtio-net",
     .id = 1,
-    .features = F_CSUM | F_GUEST_CSUM | F_MAC,
+    .features = F_CSUM | F_GUEST_CSUM | F_MAC | F_STATUS,
     .queues = 2,
     .queue_size = QUEUE_SIZE,
     .notify = net_notify,
@@ -273,7 +290,7 @@ struct lull_virtio *lull_virtio_net_new(unsigned slot,
                                         struct lull_loop *loop)
 {
     struct net *n = calloc(1, sizeof(*n));
-    struct lull_net_user user = {receive, n};
+    struct lull_net_user user = {receive, set_link, n};
 
     if (n == NULL)
         return NULL;

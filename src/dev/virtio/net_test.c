@@ -113,8 +113,23 @@ START_TEST(its_address)
 {
     ck_assert_uint_eq(get(DEVICE_ID), 1);
     ck_assert_uint_eq(get(CONFIG), 0x12005452);
-    ck_assert_uint_eq(get(CONFIG + 4), 0x5634);
+    ck_assert_uint_eq(get(CONFIG + 4), 0x15634); /* and its link is up */
     ck_assert_uint_eq(get(CONFIG + 8), 0);
+}
+END_TEST
+
+START_TEST(the_link_goes_down_and_up)
+{
+    uint32_t generation = get(CONFIG_GENERATION);
+
+    user.link(user.opaque, false);
+    ck_assert_uint_eq(get(CONFIG + 4), 0x5634);
+    ck_assert_uint_ne(get(CONFIG_GENERATION), generation);
+    ck_assert_uint_eq(get(INTERRUPT_STATUS), 2);
+    set(INTERRUPT_ACK, 2);
+    user.link(user.opaque, true);
+    ck_assert_uint_eq(get(CONFIG + 4), 0x15634);
+    ck_assert(line.level);
 }
 END_TEST
 
@@ -284,6 +299,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, its_address);
+    tcase_add_test(tc, the_link_goes_down_and_up);
     tcase_add_test(tc, frames_go_out_in_one_turn);
     tcase_add_test(tc, a_checksum_is_completed);
     tcase_add_test(tc, frames_that_are_lost);

@@ -19,6 +19,8 @@ struct lull_net_user {
     /* False: the guest has no buffers. The host keeps the frame, or drops it,
      * and gives nothing more until the device calls `resume`. */
     bool (*receive)(void *opaque, const uint8_t *frame, size_t len);
+    /* The cable was pulled, or is there again; it is there at first. */
+    void (*link)(void *opaque, bool up);
     void *opaque;
 };
 
