@@ -67,7 +67,7 @@ double readings_cpu_change(const struct readings *r, size_t cpu, const char *a,
            reading_number(reading_cpu(r->before, cpu), a, b, c);
 }
 
-static double exits(const json_t *cpu)
+double reading_exits(const json_t *cpu)
 {
     json_t *all = json_object_get(cpu, "exits"), *value;
     const char *class;
@@ -80,8 +80,8 @@ static double exits(const json_t *cpu)
 
 double readings_exits(const struct readings *r, size_t cpu)
 {
-    return exits(reading_cpu(r->after, cpu)) -
-           exits(reading_cpu(r->before, cpu));
+    return reading_exits(reading_cpu(r->after, cpu)) -
+           reading_exits(reading_cpu(r->before, cpu));
 }
 
 double readings_percent(const struct readings *r, double cpu_ns)

@@ -16,6 +16,8 @@ double reading_number(const json_t *json, const char *a, const char *b,
 const char *reading_text(const json_t *json, const char *key);
 /* One vCPU of a reading. */
 const json_t *reading_cpu(const json_t *stats, size_t index);
+/* All exits of such a vCPU. */
+double reading_exits(const json_t *cpu);
 
 /* Two readings and the time between; `before` is NULL when the interval is
  * the VM's life so far. */

@@ -8,33 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../readings.h"
+
+/* Counters fit into a double's 53 bits. */
 static uint64_t number(const json_t *json, const char *a, const char *b,
                        const char *c)
 {
-    json = json_object_get(json, a);
-    if (b != NULL)
-        json = json_object_get(json, b);
-    if (c != NULL)
-        json = json_object_get(json, c);
-    return (uint64_t)json_integer_value(json);
+    return (uint64_t)reading_number(json, a, b, c);
 }
 
 static void copy(char *to, size_t bytes, const json_t *json, const char *key)
 {
-    const char *text = json_string_value(json_object_get(json, key));
-
-    snprintf(to, bytes, "%s", text == NULL ? "" : text);
-}
-
-static uint64_t exits(const json_t *cpu)
-{
-    json_t *all = json_object_get(cpu, "exits"), *value;
-    const char *class;
-    uint64_t sum = 0;
-
-    json_object_foreach(all, class, value) sum +=
-        (uint64_t)json_integer_value(value);
-    return sum;
+    snprintf(to, bytes, "%s", reading_text(json, key));
 }
 
 /* WFIs with something pending, or that a policy did not let wait. */
@@ -46,15 +31,13 @@ static uint64_t pendings(const json_t *cpu)
 static void count_vcpu(struct doctor_thread *thread, const json_t *before,
                        const json_t *after)
 {
-    const char *power = json_string_value(json_object_get(after, "power"));
-
 #define CHANGE(a, b, c) (number(after, a, b, c) - number(before, a, b, c))
     thread->role = DOCTOR_VCPU;
     thread->told_by = "Lull";
     thread->vcpu = (unsigned)number(after, "index", NULL, NULL);
     thread->counted = true;
-    thread->off = power != NULL && strcmp(power, "off") == 0;
-    thread->ever_on = exits(after) != 0;
+    thread->off = strcmp(reading_text(after, "power"), "off") == 0;
+    thread->ever_on = reading_exits(after) > 0;
     thread->wfis = CHANGE("exits", "wfi", NULL);
     thread->pending = pendings(after) - pendings(before);
     thread->timers = CHANGE("timer_raised", NULL, NULL);
@@ -100,7 +83,6 @@ void doctor_count(struct doctor_observation *seen, const json_t *before,
             thread_of(seen, number(cpu, "thread_id", NULL, NULL));
 
         if (thread != NULL)
-            count_vcpu(thread,
-                       json_array_get(json_object_get(before, "cpus"), i), cpu);
+            count_vcpu(thread, reading_cpu(before, i), cpu);
     }
 }
