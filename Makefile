@@ -6,6 +6,7 @@
 #   make litmus   litmus tests of the memory model, at length
 #   make arm64    build for arm64 Linux, run the tests under qemu-aarch64
 #   make macos    compile and link for macOS, look at the result
+#   make test-ssh SSH into a guest under every idle policy, with a table
 #   make test-guest  programs inside the guest that check themselves
 #   make fuzz     every fuzz target, a minute each
 #   make model    let SPIN search a model of the parking protocol
@@ -17,7 +18,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 
 .PHONY: all demo test litmus model arm64 macos asan tsan fuzz fmt lint \
-	bench install clean bootstrap guest test-guest test-qemu \
+	bench install clean bootstrap guest test-guest test-qemu test-ssh \
 	test-qemu-quick
 
 all: $(BUILD)/build.ninja
@@ -93,6 +94,10 @@ macos:
 ROUNDS ?= 1
 test-guest: bootstrap guest all
 	@tests/guest_programs.py --rounds $(ROUNDS) --json $(BUILD)/programs.json
+
+# Every policy; those of the past sleep only after 15 s, so: minutes.
+test-ssh: bootstrap guest all
+	@tests/ssh_policies.py $(BUILD)/src/cli/lull $(POLICIES)
 
 # Units and bare-metal guests under a sanitizer; booting Linux under one takes
 # too long. -O1, because gcc needs a minute for the interpreter's loop otherwise.

@@ -39,9 +39,8 @@ static void need(bool good)
 
 static struct lull_irq line(void *opaque, unsigned spi)
 {
-    return (struct lull_irq){.set = gic_irq_line,
-                             .opaque = vm.gic,
-                             .line = GIC_SPI_BASE + spi};
+    return (struct lull_irq){
+        .set = gic_irq_line, .opaque = vm.gic, .line = GIC_SPI_BASE + spi};
 }
 
 static void give(void *opaque, void *at, uint64_t bytes)

@@ -195,8 +195,7 @@ static struct lull_stream_net *open_net(void)
     if (listener < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, connector) != 0 ||
         !lull_stream_net_parse(spec, &sockets, error, sizeof(error)))
         abort();
-    n = lull_stream_net_new(NULL, &sockets, connector[0], error,
-                            sizeof(error));
+    n = lull_stream_net_new(NULL, &sockets, connector[0], error, sizeof(error));
     if (n == NULL)
         abort();
     far = accept(listener, NULL, NULL);

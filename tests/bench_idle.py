@@ -29,8 +29,8 @@ GUEST = "debian-cloud"
 FIGURES = {
     "boot_wall_s", "boot_cpu_s", "idle_cpu_percent", "wakeups_per_s",
     "wfi_per_s", "late_p50_us", "late_p90_us", "late_p99_us",
-    "host_late_p50_us", "kick_p50_us", "kick_p99_us", "echo_p50_us",
-    "net_p50_us", "net_p99_us", "compute_s", "handoff_us"}
+    "host_late_p50_us", "kick_p50_us", "kick_p99_us", "echo_p50_us", "echo_max_us",
+    "net_p50_us", "net_p99_us", "net_echo_max_us", "compute_s", "handoff_us"}
 STATES = {"pending", "poll", "spin", "park_deadline", "park", "sliced",
           "running", "waiting"}
 
@@ -156,6 +156,10 @@ class Guest(Folder):
                                  figures[f"{name}_p99_us"])
         # One way is not longer than there and back.
         self.assertLessEqual(figures["kick_p50_us"], figures["echo_p50_us"])
+        self.assertLessEqual(figures["echo_p50_us"], figures["echo_max_us"])
+        if net:
+            self.assertLessEqual(figures["net_p50_us"],
+                                 figures["net_echo_max_us"])
         self.assertAlmostEqual(sum(run["residency"].values()), 1, places=3)
         self.assertGreater(sum(run["idle_length_log2_ns"]), 0)
 

@@ -368,6 +368,25 @@ static void compare(struct checker *c, unsigned cpus,
           figures(text[1], sizeof(text[1]), its), mine.median / its.median);
 }
 
+/* Of 1000, at as many seconds as that takes; no run may have a worse one. */
+static void check_keystrokes(struct checker *c, enum metric metric,
+                             const char *key, const char *what)
+{
+    struct spread worst = spread(c, c->column, metric);
+    struct claim *made;
+    char text[80];
+
+    if (worst.count == 0 && metric_needs_net(metric))
+        return;
+    made = claim(c, key,
+                 "the worst of the bytes to %s and back, as of keys that are "
+                 "typed: under 20 ms, us",
+                 what);
+    if (worst.count > 0)
+        judge(made, worst.max < 20000, "%s",
+              figures(text, sizeof(text), worst));
+}
+
 static void check_park(struct checker *c)
 {
     const struct column *column = &c->report->column[c->column];
@@ -377,6 +396,8 @@ static void check_park(struct checker *c)
     check_lowest(c, column->cpus);
     for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++)
         compare(c, column->cpus, &comparisons[i]);
+    check_keystrokes(c, METRIC_ECHO_MAX, "keystroke", "the console");
+    check_keystrokes(c, METRIC_NET_ECHO_MAX, "net_keystroke", "a TCP port");
 }
 
 /* ---- all of them

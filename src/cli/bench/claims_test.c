@@ -228,6 +228,23 @@ START_TEST(park_against_the_others)
 }
 END_TEST
 
+/* One bad key in one run is one too many. */
+START_TEST(the_worst_of_the_keystrokes)
+{
+    size_t park = column("park");
+
+    measured(park, METRIC_IDLE_CPU, 0.21);
+    verdict_is("park", "keystroke", CLAIM_UNKNOWN);
+    measured(park, METRIC_ECHO_MAX, 1500);
+    verdict_is("park", "keystroke", CLAIM_HOLDS);
+    measured(park, METRIC_ECHO_MAX, 20100);
+    measured(park, METRIC_ECHO_MAX, 900);
+    verdict_is("park", "keystroke", CLAIM_FAILS);
+    measured(park, METRIC_NET_ECHO_MAX, 2500);
+    verdict_is("park", "net_keystroke", CLAIM_HOLDS);
+}
+END_TEST
+
 /* The reference of a busy guest's loss is park, with as many vCPUs. */
 START_TEST(losses)
 {
@@ -258,6 +275,7 @@ int main(void)
     tcase_add_test(tcase, the_two_lines);
     tcase_add_test(tcase, a_hang_that_is_expected);
     tcase_add_test(tcase, park_against_the_others);
+    tcase_add_test(tcase, the_worst_of_the_keystrokes);
     tcase_add_test(tcase, losses);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);

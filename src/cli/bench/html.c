@@ -256,8 +256,7 @@ static void fronts(FILE *to, const struct report *report)
 
 static bool has_metric(const struct report *report, enum metric metric)
 {
-    return report->net ||
-           (metric != METRIC_NET_P50 && metric != METRIC_NET_P99);
+    return report->net || !metric_needs_net(metric);
 }
 
 static void figure_cell(FILE *to, struct spread spread)

@@ -407,13 +407,14 @@ static bool kicks(struct session *s, unsigned long count)
     value[METRIC_KICK_P50] = samples_quantile(kick, 0.5) / 1e3;
     value[METRIC_KICK_P99] = samples_quantile(kick, 0.99) / 1e3;
     value[METRIC_ECHO_P50] = samples_quantile(&echo, 0.5) / 1e3;
+    value[METRIC_ECHO_MAX] = samples_quantile(&echo, 1) / 1e3;
     samples_free(&echo);
     return good;
 }
 
 static bool net_kicks(struct session *s, unsigned port, unsigned long count)
 {
-    struct samples *net = &s->run->net_ns;
+    struct samples *net = &s->run->net_ns, echo = {0};
     double *value = s->run->value;
     char err[160];
     uint32_t gaps = 1;
@@ -436,11 +437,14 @@ static bool net_kicks(struct session *s, unsigned port, unsigned long count)
             ended(s, OUTCOME_FAILED, err);
             break;
         }
+        samples_add(&echo, (double)(idle_now_ns() - sent));
         samples_add(net, fmax(host_time(&s->at, counter) - (double)sent, 0));
     }
     close(fd);
     value[METRIC_NET_P50] = samples_quantile(net, 0.5) / 1e3;
     value[METRIC_NET_P99] = samples_quantile(net, 0.99) / 1e3;
+    value[METRIC_NET_ECHO_MAX] = samples_quantile(&echo, 1) / 1e3;
+    samples_free(&echo);
     return s->run->outcome == OUTCOME_OK &&
            agent_says(s, "in the network test", "done");
 }
@@ -465,6 +469,7 @@ static bool ask_guest(struct session *s, unsigned net_port)
 {
     const struct report *report = s->config->report;
     double seconds = s->config->plan->seconds, ns;
+    unsigned long keys = scaled(seconds, 100.0 / 3, 10, 1000);
     unsigned long units = scaled(seconds, 14, 14, 420);
     unsigned long hands = scaled(seconds, 100, 100, 3000);
 
@@ -472,9 +477,9 @@ static bool ask_guest(struct session *s, unsigned net_port)
     if (!lateness(s, scaled(seconds, 40, 40, 1200)))
         return false;
     progress_phase(report, s->run, "kicks");
-    if (!kicks(s, scaled(seconds, 10, 10, 300)))
+    if (!kicks(s, keys))
         return false;
-    if (net_port != 0 && !net_kicks(s, net_port, scaled(seconds, 10, 10, 300)))
+    if (net_port != 0 && !net_kicks(s, net_port, keys))
         return false;
     progress_phase(report, s->run, "work");
     if (!timed(s, "compute", units, &ns))

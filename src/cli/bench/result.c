@@ -31,10 +31,14 @@ const struct metric_info metric_info[METRICS] = {
     [METRIC_ECHO_P50] = {"echo_p50_us", "echo p50",
                          "the same byte until its answer is read on the host, "
                          "us"},
+    [METRIC_ECHO_MAX] = {"echo_max_us", "echo worst", "the worst of those, us"},
     [METRIC_NET_P50] = {"net_p50_us", "net p50",
                         "a byte over TCP until a program in the guest has it, "
                         "us"},
     [METRIC_NET_P99] = {"net_p99_us", "p99", "the same, us"},
+    [METRIC_NET_ECHO_MAX] = {"net_echo_max_us", "net worst",
+                             "the same byte until its answer is read on the "
+                             "host: the worst, us"},
     [METRIC_COMPUTE] = {"compute_s", "compute s",
                         "a fixed piece of integer work on one vCPU, the "
                         "others idle"},
@@ -42,6 +46,11 @@ const struct metric_info metric_info[METRICS] = {
                         "a token handed to a thread on another vCPU and "
                         "back"},
 };
+
+bool metric_needs_net(enum metric metric)
+{
+    return metric >= METRIC_NET_P50 && metric <= METRIC_NET_ECHO_MAX;
+}
 
 const char *const residency_names[RESIDENCIES] = {
     "pending", "poll",   "spin",    "park_deadline",

@@ -22,8 +22,10 @@ enum metric {
     METRIC_KICK_P50,
     METRIC_KICK_P99,
     METRIC_ECHO_P50,
+    METRIC_ECHO_MAX,
     METRIC_NET_P50,
     METRIC_NET_P99,
+    METRIC_NET_ECHO_MAX,
     METRIC_COMPUTE,
     METRIC_HANDOFF,
     METRICS
@@ -35,6 +37,8 @@ struct metric_info {
     const char *says;  /* what it is, a sentence's worth */
 };
 extern const struct metric_info metric_info[METRICS];
+/* Measured over TCP. */
+bool metric_needs_net(enum metric metric);
 
 enum outcome {
     OUTCOME_OK,

@@ -9,9 +9,10 @@
 #include "report.h"
 
 static const enum metric shown[] = {
-    METRIC_BOOT_WALL, METRIC_IDLE_CPU, METRIC_WAKEUPS,  METRIC_WFI,
-    METRIC_LATE_P50,  METRIC_LATE_P90, METRIC_LATE_P99, METRIC_KICK_P50,
-    METRIC_KICK_P99,  METRIC_NET_P50,  METRIC_COMPUTE,  METRIC_HANDOFF,
+    METRIC_BOOT_WALL,    METRIC_IDLE_CPU, METRIC_WAKEUPS,  METRIC_WFI,
+    METRIC_LATE_P50,     METRIC_LATE_P90, METRIC_LATE_P99, METRIC_KICK_P50,
+    METRIC_KICK_P99,     METRIC_ECHO_MAX, METRIC_NET_P50,  METRIC_NET_P99,
+    METRIC_NET_ECHO_MAX, METRIC_COMPUTE,  METRIC_HANDOFF,
 };
 
 enum { SHOWN = sizeof(shown) / sizeof(shown[0]), WIDTH = 11 };
@@ -31,7 +32,7 @@ static void figure(char *out, size_t bytes, double value)
 
 static bool is_shown(const struct report *report, enum metric metric)
 {
-    return report->net || metric != METRIC_NET_P50;
+    return report->net || !metric_needs_net(metric);
 }
 
 static void print_head(const struct report *report, FILE *to)

@@ -303,8 +303,8 @@ static bool start(struct lull_stream_net *n, const char *path)
     if (n->connector_fd < 0)
         return true;
     fcntl(n->connector_fd, F_SETFL, O_NONBLOCK);
-    n->answers = lull_loop_watch(n->loop, n->connector_fd, LULL_LOOP_READ,
-                                 answered, n);
+    n->answers =
+        lull_loop_watch(n->loop, n->connector_fd, LULL_LOOP_READ, answered, n);
     return n->answers != NULL;
 }
 
@@ -321,8 +321,7 @@ lull_stream_net_new(struct lull_loop *loop,
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN); /* it is an error of write's instead */
-    n->net =
-        (struct lull_net){net_send, net_sent, net_resume, net_attach, n};
+    n->net = (struct lull_net){net_send, net_sent, net_resume, net_attach, n};
     n->loop = loop;
     n->fd = -1;
     n->connector_fd = connector_fd;
