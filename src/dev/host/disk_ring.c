@@ -1,5 +1,5 @@
 /*
- * Transfers by io_uring: one thread hands the kernel all that is asked for, and
+ * Reads by io_uring: one thread hands the kernel all that is asked for, and
  * collects what is done.
  *
  * The thread sleeps on an eventfd, which the kernel signals for an answer, and
@@ -8,9 +8,9 @@
  * and where the host counts its sleep as waiting for a disk.
  *
  * What can be done through the ring is settled before the process is contained:
- * reads and writes of the image, through descriptors that the ring holds, and
- * not one thing else. The ring opens no file for whoever takes the process
- * over, though a seccomp filter cannot see into it.
+ * reads of the image, through descriptors that the ring holds, and not one
+ * thing else. The ring opens no file for whoever takes the process over, though
+ * a seccomp filter cannot see into it.
  *
  * An answer that is not simply good (an error, fewer bytes, an alignment that
  * the file system does not take) is not for this file to deal with: the request
@@ -61,12 +61,8 @@ static void prepare(struct disk_ring *ring, struct lull_disk_request *r)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
     int fd = ring->has_direct && disk_aligned(r) ? DIRECT : BUFFERED;
 
-    if (r->op == LULL_DISK_READ)
-        io_uring_prep_readv(sqe, fd, r->vector, (unsigned)r->vector_count,
-                            r->offset_bytes);
-    else
-        io_uring_prep_writev(sqe, fd, r->vector, (unsigned)r->vector_count,
-                             r->offset_bytes);
+    io_uring_prep_readv(sqe, fd, r->vector, (unsigned)r->vector_count,
+                        r->offset_bytes);
     io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
     io_uring_sqe_set_data(sqe, r);
     ring->in_flight++;
@@ -194,7 +190,7 @@ bool disk_ring_start(struct disk_ring *ring)
 /* ---- setting it up -------------------------------------------------------
  */
 
-/* Off until `restrict_to_transfers`. Without COOP_TASKRUN (before Linux 5.19)
+/* Off until `restrict_to_reads`. Without COOP_TASKRUN (before Linux 5.19)
  * answers interrupt the thread where they need not. */
 static int set_up(struct io_uring *uring)
 {
@@ -217,11 +213,10 @@ static int control(const struct io_uring *uring, unsigned what,
                : 0;
 }
 
-static int restrict_to_transfers(const struct io_uring *uring)
+static int restrict_to_reads(const struct io_uring *uring)
 {
     static const struct io_uring_restriction only[] = {
         {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV},
-        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV},
         {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
          .sqe_flags = IOSQE_FIXED_FILE},
         {.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
@@ -258,7 +253,7 @@ static int equip(struct disk_ring *ring, const struct disk_files *files)
     close(fds[BUFFERED]);
     if (error >= 0)
         error = io_uring_register_eventfd(&ring->uring, ring->event_fd);
-    return error < 0 ? error : restrict_to_transfers(&ring->uring);
+    return error < 0 ? error : restrict_to_reads(&ring->uring);
 }
 
 static void discard_ring(struct disk_ring *ring)

@@ -1,5 +1,5 @@
 /*
- * A disk's transfers by io_uring, where the host has it.
+ * A disk's reads by io_uring, where the host has it.
  */
 #ifndef LULL_DEV_DISK_RING_H
 #define LULL_DEV_DISK_RING_H
@@ -18,7 +18,7 @@ struct disk_ring *disk_ring_new(const struct disk_files *files,
                                 struct disk_pool *pool, const char **why);
 /* Its thread begins. False: errno. */
 bool disk_ring_start(struct disk_ring *ring);
-/* As lull_disk.submit, reads and writes only. */
+/* As lull_disk.submit, reads only. */
 void disk_ring_submit(struct disk_ring *ring, struct lull_disk_request *list);
 /* With no request on its way. */
 void disk_ring_free(struct disk_ring *ring);

@@ -1,6 +1,6 @@
 /*
  * What somebody who has taken the process over can do with a disk's ring:
- * transfers of the image, and nothing else. The ring is found and used as such
+ * reads of the image, and nothing else. The ring is found and used as such
  * a one would, by its descriptor.
  */
 #include <check.h>
@@ -121,8 +121,6 @@ START_TEST(the_image)
     struct io_uring_sqe wish = transfer(IORING_OP_READV, 0, IOSQE_FIXED_FILE);
 
     ck_assert_int_eq(ask(&wish), PART);
-    wish.opcode = IORING_OP_WRITEV;
-    ck_assert_int_eq(ask(&wish), PART);
     wish.fd = 1;
     ck_assert_int_eq(ask(&wish), -EBADF);
 }
@@ -149,7 +147,7 @@ START_TEST(no_other_deed)
 
         int answer;
 
-        if (i == IORING_OP_READV || i == IORING_OP_WRITEV)
+        if (i == IORING_OP_READV)
             continue;
         answer = ask(&wish); /* EINVAL: this kernel does not know it */
         ck_assert_msg(answer == -EACCES || answer == -EINVAL, "%u: %d", i,

@@ -11,7 +11,7 @@
  * Requests are done by threads of the disk's own, at most four, made when
  * there is work for them and asleep when there is none. Where the host has
  * io_uring, one more passes to it what the kernel can do without a thread of
- * its own: reads, and writes past the page cache. Without aio= that is tried,
+ * its own: reads. Without aio= that is tried,
  * and done without where it is refused; with it, it is done so or not at all.
  */
 #ifndef LULL_DISK_FILE_H
