@@ -34,4 +34,17 @@ int host_shared_memory(size_t bytes);
 /* What is in it is not needed any more: zero again, where the host can. */
 void host_forget_memory(int fd, size_t bytes);
 
+/* Which pages of private memory without a file were ever touched: the others
+ * are zero, and to look would make them real. -1: this host does not tell. */
+enum { HOST_TOUCHED_PAGE = 4096, HOST_TOUCHED_MAX = 512 };
+int host_touched_open(void);
+/* `at` a page's beginning, at most HOST_TOUCHED_MAX pages. */
+bool host_touched(int fd, const void *at, size_t pages, bool *touched);
+
+/* A descriptor that becomes readable when the host's wall clock jumps: somebody
+ * set it, or the host slept. -1: this host does not tell. */
+int host_clock_open(void);
+/* It was readable: did the clock jump? And watch on. */
+bool host_clock_jumped(int fd);
+
 #endif

@@ -97,3 +97,23 @@ void host_memory_give(void *pages, uint64_t bytes)
 {
     (void)madvise(pages, bytes, MADV_FREE);
 }
+
+int host_clock_open(void)
+{
+    return -1;
+}
+
+bool host_clock_jumped(int fd)
+{
+    return false;
+}
+
+int host_touched_open(void)
+{
+    return -1;
+}
+
+bool host_touched(int fd, const void *at, size_t pages, bool *touched)
+{
+    return false;
+}

@@ -3,11 +3,13 @@
  */
 #include "host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,4 +99,59 @@ void host_forget_memory(int fd, size_t bytes)
 void host_memory_give(void *pages, uint64_t bytes)
 {
     (void)madvise(pages, bytes, MADV_DONTNEED);
+}
+
+/* An entry of 64 bits a page; bits 63 and 62 say that it is in memory, or was
+ * swapped out. */
+int host_touched_open(void)
+{
+    if (sysconf(_SC_PAGESIZE) != HOST_TOUCHED_PAGE)
+        return -1;
+    return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+}
+
+bool host_touched(int fd, const void *at, size_t pages, bool *touched)
+{
+    uint64_t entry[HOST_TOUCHED_MAX];
+    size_t bytes = pages * sizeof(entry[0]);
+    off_t offset =
+        (off_t)((uintptr_t)at / HOST_TOUCHED_PAGE * sizeof(entry[0]));
+
+    if (pages > HOST_TOUCHED_MAX ||
+        pread(fd, entry, bytes, offset) != (ssize_t)bytes)
+        return false;
+    for (size_t i = 0; i < pages; i++)
+        touched[i] = entry[i] >> 62 != 0;
+    return true;
+}
+
+/*
+ * A timer that never fires (before 2255), and is cancelled when the clock it
+ * stands on is set; waking up from sleep sets it.
+ */
+static bool clock_arm(int fd)
+{
+    const struct itimerspec never = {.it_value = {.tv_sec = 9000000000}};
+
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+                           &never, NULL) == 0;
+}
+
+int host_clock_open(void)
+{
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+
+    if (fd >= 0 && !clock_arm(fd)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+bool host_clock_jumped(int fd)
+{
+    uint64_t expired;
+    bool jumped = read(fd, &expired, sizeof(expired)) < 0 && errno == ECANCELED;
+
+    return clock_arm(fd) && jumped;
 }

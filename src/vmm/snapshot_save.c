@@ -26,8 +26,16 @@ struct snapshot_save {
     int fd;
     bool was_paused, ended;
     uint64_t at; /* of memory: before it all is written */
+    /* Which pages of a piece of memory were ever touched; without the
+     * descriptor, -1, all are taken to be. */
+    int touched_fd;
+    uint64_t piece_at, piece_end;
+    bool touched[HOST_TOUCHED_MAX];
     struct snapshot_writer writer;
 };
+
+_Static_assert((int)HOST_TOUCHED_PAGE == SNAPSHOT_PAGE_BYTES,
+               "one page of either");
 
 /* ---- everything but memory -------------------------------------------------
  */
@@ -152,13 +160,38 @@ static bool is_zero(const uint8_t *page)
     return true;
 }
 
+static void look_at_piece(struct snapshot_save *save,
+                          const struct lull_ram *ram, uint64_t at)
+{
+    uint64_t most = (uint64_t)HOST_TOUCHED_MAX * HOST_TOUCHED_PAGE;
+    uint64_t len = ram->size_bytes - at > most ? most : ram->size_bytes - at;
+
+    save->piece_at = at;
+    save->piece_end = at + len;
+    if (save->touched_fd < 0 ||
+        !host_touched(save->touched_fd, ram->host + at, len / HOST_TOUCHED_PAGE,
+                      save->touched))
+        memset(save->touched, true, sizeof(save->touched));
+}
+
+/* A page that nobody touched is zero, and stays where it is: nowhere. */
+static bool page_is_zero(struct snapshot_save *save, const struct lull_ram *ram,
+                         uint64_t at)
+{
+    if (at < save->piece_at || at >= save->piece_end)
+        look_at_piece(save, ram, at);
+    return !save->touched[(at - save->piece_at) / HOST_TOUCHED_PAGE] ||
+           is_zero(ram->host + at);
+}
+
 /* How far pages from `at` on are alike: zeros or not. */
-static uint64_t run_end(const struct lull_ram *ram, uint64_t at, bool zeros)
+static uint64_t run_end(struct snapshot_save *save, const struct lull_ram *ram,
+                        uint64_t at, bool zeros)
 {
     uint64_t most = zeros ? STEP_SCAN_BYTES : SNAPSHOT_RAM_BYTES_MAX;
     uint64_t end = ram->size_bytes - at > most ? at + most : ram->size_bytes;
 
-    while (at < end && is_zero(ram->host + at) == zeros)
+    while (at < end && page_is_zero(save, ram, at) == zeros)
         at += SNAPSHOT_PAGE_BYTES;
     return at;
 }
@@ -170,8 +203,8 @@ static bool put_memory(struct lull_vm *vm, struct snapshot_save *save,
 
     while (save->at < vm->ram.size_bytes && written < STEP_WRITE_BYTES &&
            save->at - begun < STEP_SCAN_BYTES) {
-        uint64_t first = run_end(&vm->ram, save->at, true);
-        uint64_t end = run_end(&vm->ram, first, false);
+        uint64_t first = run_end(save, &vm->ram, save->at, true);
+        uint64_t end = run_end(save, &vm->ram, first, false);
 
         save->at = end;
         if (end != first &&
@@ -194,6 +227,8 @@ static void finish(struct lull_vm *vm)
 
     vm->save = NULL;
     close(save->fd);
+    if (save->touched_fd >= 0)
+        close(save->touched_fd);
     free(save);
     slots_thaw(vm->slots);
     if (resume)
@@ -236,6 +271,7 @@ json_t *snapshot_save_start(struct lull_vm *vm, const void *who, int fd,
     vm->save->who = who;
     vm->save->fd = fd;
     vm->save->was_paused = vm->paused;
+    vm->save->touched_fd = host_touched_open();
     vm_pause(vm);
     slots_freeze(vm->slots);
     if (put_all_but_memory(vm, vm->save, why))
