@@ -181,6 +181,30 @@ def time_of_day(guest):
     check(abs(late) < 0.6 * AWAY_S, f"set by the clock chip, {late:.1f} s off")
 
 
+# What the guest's agent does with the one command that it gets, as far as a
+# shell can. In a function: the console shows the line when it is typed.
+AGENT = """
+set_time() { t=${1##*time\\":}; t=${t%%\\}*}; date -s @${t%?????????} >/dev/null; }
+agent() { while read -r line; do set_time "$line"; echo '{"return": {}}' >&0; done; }
+for p in /sys/class/virtio-ports/vport*; do read -r n <$p/name; [ $n != org.qemu.guest_agent.0 ] || agent <>/dev/${p##*/} & done
+"""
+
+
+def time_by_the_agent(program, guest):
+    """Told what time it is as soon as it listens, and after a pause."""
+    for line in AGENT.strip().splitlines():
+        guest.run(line)
+    lull(program, "pause", NAME)
+    time.sleep(AWAY_S)
+    lull(program, "resume", NAME)
+    end = time.monotonic() + PATIENCE
+    while abs(late := behind(guest)) > 0.6 * AWAY_S:
+        check(time.monotonic() < end, f"the agent was told, {late:.1f} s off")
+    said = json.loads(lull(program, "stat", NAME, "--json"))["guest_agent"]
+    check(said["told"] >= 1 and said["answers"] >= 1 and not said["refused"],
+          f"the agent: {said}")
+
+
 def ticks(guest):
     """Timer interrupts on all vCPUs, in a second of the guest's."""
     count = "awk '/arch_timer/ { for (i = 2; i <= 5; i++) s += $i } " \
@@ -232,8 +256,9 @@ def main():
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as name:
         disk, snapshot = Path(name) / "disk", Path(name) / "snapshot"
         make_disk(disk)
-        guest = Guest(start(sys.argv[1], 4, ["--disk", str(disk), "--name",
-                                             NAME]))
+        guest = Guest(start(sys.argv[1], 4, [
+            "--disk", str(disk), "--name", NAME,
+            "--port", "org.qemu.guest_agent.0=agent"]))
         try:
             load(guest)
             measured = cycles(sys.argv[1], guest, snapshot)
@@ -241,6 +266,7 @@ def main():
             check(gap < AWAY_S, f"a sleep of 20 ms took {gap} s")
             time_in_a_pause(sys.argv[1], guest)
             time_of_day(guest)
+            time_by_the_agent(sys.argv[1], guest)
             stopped_process(guest)
             kernel_is_content(guest)
             guest.run("kill $(jobs -p); umount /mnt")

@@ -38,7 +38,7 @@ static const char help[] =
     "                    (no such console)\n"
     "  --port NAME=WHERE a channel that the guest finds as\n"
     "                    /dev/virtio-ports/NAME, up to 8 of them: none,\n"
-    "                    file:PATH or unix:PATH\n"
+    "                    file:PATH, unix:PATH, or agent: see lull-run(1)\n"
     "  --disk FILE[,ro][,cache=none|writeback][,aio=io_uring|threads]\n"
     "                    a disk from a raw image; up to 16 of them: vda, vdb, "
     "...\n"

@@ -207,6 +207,9 @@ struct lull_vm {
         bool recording;
         const void *who; /* has the memory; NULL: nobody */
     } trace;             /* loop */
+    /* Of the host's clock, where there is an agent to be told; -1: none. */
+    int clock_fd;
+    struct lull_watch *clock_watch;
     struct vm_end end;
 };
 

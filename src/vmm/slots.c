@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "lull/console.h"
 #include "lull/disk_file.h"
 #include "lull/share.h"
@@ -51,6 +52,7 @@ struct slots {
         const char *where;
         struct lull_console *host;
     } port[LULL_PORTS_MAX];
+    struct agent *agent; /* at the other end of one of them, or NULL */
 };
 
 static bool wants_console(const struct lull_vm_config *config)
@@ -167,26 +169,49 @@ static bool read_port(struct slots *slots, unsigned number, struct why *why)
         if (strcmp(slots->port[i].name, slots->port[number].name) == 0)
             return because(why, "--port %s: there is one of that name", text);
     if (strcmp(slots->port[number].where, "stdio") == 0)
-        return because(why, "--port %s: give none, file:PATH or unix:PATH",
-                       text);
+        return because(
+            why, "--port %s: give none, agent, file:PATH or unix:PATH", text);
     return true;
+}
+
+/* The port's other end: ours, for the guest's agent, or a host's. */
+static const struct lull_chardev *port_host(struct slots *slots,
+                                            unsigned number, struct why *why)
+{
+    struct lull_console_config config = {.loop = slots->host.loop};
+    const char *where = slots->port[number].where;
+
+    if (strcmp(where, "agent") != 0) {
+        slots->port[number].host =
+            lull_console_new(&config, where, why->text, sizeof(why->text));
+        return slots->port[number].host == NULL
+                   ? NULL
+                   : lull_console_chardev(slots->port[number].host);
+    }
+    if (slots->agent != NULL) {
+        because(why, "--port %s=agent: there is one agent",
+                slots->port[number].name);
+        return NULL;
+    }
+    slots->agent = agent_new(slots->host.loop, NULL);
+    if (slots->agent != NULL)
+        return agent_chardev(slots->agent);
+    because(why, "no memory for the agent");
+    return NULL;
 }
 
 static bool add_ports(struct slots *slots, struct why *why)
 {
-    struct lull_console_config config = {.loop = slots->host.loop};
     struct lull_port ports[LULL_PORTS_MAX];
     unsigned count = (unsigned)slots->config->port_count;
 
     for (unsigned i = 0; i < count; i++) {
         if (!read_port(slots, i, why))
             return false;
-        slots->port[i].host = lull_console_new(&config, slots->port[i].where,
-                                               why->text, sizeof(why->text));
-        if (slots->port[i].host == NULL)
+        ports[i].name = slots->port[i].name;
+        ports[i].chardev = port_host(slots, i, why);
+        if (ports[i].chardev == NULL)
             return false;
-        ports[i] = (struct lull_port){
-            slots->port[i].name, lull_console_chardev(slots->port[i].host)};
     }
     return fill(slots, PORTS, "ports",
                 lull_virtio_ports_new(PORTS, slots->host.ram,
@@ -360,6 +385,7 @@ void slots_free(struct slots *slots)
     lull_vsock_unix_free(slots->sockets);
     for (unsigned i = 0; i < LULL_PORTS_MAX; i++)
         lull_console_free(slots->port[i].host);
+    agent_free(slots->agent);
     for (unsigned i = 0; i < LULL_DISKS_MAX; i++)
         lull_disk_file_free(slots->disk[i]);
     for (unsigned i = 0; i < LULL_SHARES_MAX; i++)
@@ -458,6 +484,11 @@ struct lull_disk_io slots_disk_io(const struct slots *slots, unsigned number)
     return lull_disk_file_io(slots->disk[number]);
 }
 
+struct agent *slots_agent(const struct slots *slots)
+{
+    return slots->agent;
+}
+
 struct lull_virtio *slots_balloon(const struct slots *slots)
 {
     return slots->slot[BALLOON].device;
@@ -498,6 +529,8 @@ const char *slots_port(const struct slots *slots, unsigned number,
     if (number >= slots->config->port_count)
         return NULL;
     *where = slots->port[number].where;
-    *stats = lull_console_stats(slots->port[number].host);
+    *stats = (struct lull_console_stats){0};
+    if (slots->port[number].host != NULL)
+        *stats = lull_console_stats(slots->port[number].host);
     return slots->port[number].name;
 }

@@ -17,6 +17,7 @@
 #include "snapshot.h"
 #include "why.h"
 
+struct agent;
 struct slots;
 
 struct slots_host {
@@ -77,6 +78,8 @@ bool slots_resize(const struct slots *slots, uint16_t columns, uint16_t rows);
  * from the last on. */
 const char *slots_port(const struct slots *slots, unsigned number,
                        const char **where, struct lull_console_stats *stats);
+/* The guest's agent, if a port is for it, or NULL. */
+struct agent *slots_agent(const struct slots *slots);
 struct lull_virtio *slots_balloon(const struct slots *slots);
 struct lull_virtio *slots_vsock(const struct slots *slots); /* or NULL */
 /* Share number 0 to LULL_SHARES_MAX - 1, or NULL. */

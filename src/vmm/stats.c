@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "control_server.h"
 #include "host.h"
 #include "lull/share.h"
@@ -319,6 +320,18 @@ static json_t *ports_json(const struct lull_vm *vm)
     return ports;
 }
 
+static json_t *agent_json(struct lull_vm *vm)
+{
+    struct agent_stats stats;
+
+    if (slots_agent(vm->slots) == NULL)
+        return json_null();
+    stats = agent_stats(slots_agent(vm->slots));
+    return json_pack("{s:I,s:I,s:I}", "told", (json_int_t)stats.told, "answers",
+                     (json_int_t)stats.answers, "refused",
+                     (json_int_t)stats.refused);
+}
+
 static json_t *devices_json(struct lull_vm *vm)
 {
     struct lull_pl011_stats uart = lull_pl011_stats(vm->uart);
@@ -402,6 +415,7 @@ json_t *stats_json(struct lull_vm *vm)
     json_object_set_new(stats, "devices", devices_json(vm));
     json_object_set_new(stats, "balloon", balloon_json(vm));
     json_object_set_new(stats, "ports", ports_json(vm));
+    json_object_set_new(stats, "guest_agent", agent_json(vm));
     if (slots_vsock(vm->slots) != NULL)
         json_object_set_new(stats, "vsock", vsock_json(vm));
     return stats;

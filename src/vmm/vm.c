@@ -24,6 +24,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "control_server.h"
 #include "fdt_build.h"
 #include "host.h"
@@ -200,6 +201,7 @@ void vm_resume(struct lull_vm *vm)
                           memory_order_release);
     vm->paused = false;
     vm_release(vm);
+    agent_set_time(slots_agent(vm->slots));
     control_event(vm->control, "RESUME", NULL);
 }
 
@@ -622,6 +624,26 @@ static bool vm_devices_new(struct lull_vm *vm, struct why *why)
     return vm->slots != NULL;
 }
 
+/* The host slept, while the guest's time stood still; or its clock was set. */
+static void clock_ready(void *opaque, unsigned events)
+{
+    struct lull_vm *vm = opaque;
+
+    if (host_clock_jumped(vm->clock_fd))
+        agent_set_time(slots_agent(vm->slots));
+}
+
+static bool vm_clock_new(struct lull_vm *vm, struct why *why)
+{
+    if (slots_agent(vm->slots) == NULL ||
+        (vm->clock_fd = host_clock_open()) < 0)
+        return true;
+    vm->clock_watch = lull_loop_watch(vm->loop, vm->clock_fd, LULL_LOOP_READ,
+                                      clock_ready, vm);
+    return vm->clock_watch != NULL ||
+           because(why, "no watch for the host's clock: %s", strerror(errno));
+}
+
 static bool vm_bus_new(struct lull_vm *vm, struct why *why)
 {
     const struct lull_mmio *windows[] = {
@@ -685,7 +707,8 @@ static bool vm_build(struct lull_vm *vm, struct why *why)
            vm_devices_new(vm, why) &&
            (vm->control = control_new(vm, why)) != NULL &&
            vm_console_new(vm, why) && vm_bus_new(vm, why) &&
-           vm_contain(vm, why) && slots_start(vm->slots, why) &&
+           vm_clock_new(vm, why) && vm_contain(vm, why) &&
+           slots_start(vm->slots, why) &&
            (vm->config.restore == NULL || snapshot_load(vm, why));
 }
 
@@ -707,6 +730,7 @@ struct lull_vm *lull_vm_new(const struct lull_vm_config *config, char *err,
     vm->config = *config;
     vm->news_fd[0] = vm->news_fd[1] = -1;
     vm->proc_fd = vm->connector_fd = vm->net_connector_fd = -1;
+    vm->clock_fd = -1;
     pthread_mutex_init(&vm->lock, NULL);
     pthread_cond_init(&vm->held_changed, NULL);
     if (vm_build(vm, &why))
@@ -748,6 +772,7 @@ static bool vm_start_restored(struct lull_vm *vm, struct why *why)
                  mach_absolute_time() - vm->restored_counter);
     slots_thaw(vm->slots);
     vm_release(vm);
+    agent_set_time(slots_agent(vm->slots));
     vm_news(vm); /* a reset that the guest had asked for */
     return true;
 }
@@ -822,6 +847,9 @@ void lull_vm_free(struct lull_vm *vm)
     recording_free(vm);
     if (vm->news_watch != NULL)
         lull_watch_free(vm->news_watch);
+    lull_watch_free(vm->clock_watch);
+    if (vm->clock_fd >= 0)
+        close(vm->clock_fd);
     if (vm->loop != NULL)
         lull_loop_free(vm->loop);
     for (i = 0; i < 2; i++)
