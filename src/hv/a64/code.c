@@ -8,9 +8,12 @@
  * Life of a page. It is in the table while its code is current. Invalidation
  * (IC, or the VMM) moves a page of which some affected slot was decoded to the
  * retired list: a vCPU may still be running it, which the architecture allows
- * until that vCPU synchronises. Memory is given back when the bound is
- * reached: everything is taken out of the table, every vCPU is made to leave
- * its code page (a broadcast, awaited), and only then are the pages freed.
+ * until that vCPU synchronises. Memory is given back when a bound is reached:
+ * every vCPU is made to leave its code page (a broadcast, awaited), and only
+ * then are the retired pages freed. There is a bound on all pages, at which
+ * everything is taken out of the table first, and a lower one on those
+ * retired, which are of use to nobody: a guest that has booted and sits idle
+ * held 20 MiB of them.
  */
 #include "code_slab.h"
 #include "native/native.h"
@@ -22,6 +25,8 @@ enum {
     /* Decoded code is held to this many pages: 3072 of 16.4 KiB are 50 MiB,
      * and the code of 12 MiB of guest text. A Debian boot touches a tenth. */
     MAX_PAGES = 3072,
+    /* 4 MiB; a broadcast and cold TLBs are cheap beside decoding so many. */
+    MAX_RETIRED = 256,
     /* How far a fill runs ahead. Cold code is mostly run once, so running on
      * past a call or branch costs more than it saves. */
     FILL_AHEAD = 64,
@@ -32,6 +37,7 @@ struct a64_code_cache {
     struct a64_code_page *bucket[BUCKETS];
     struct a64_code_page *retired;
     size_t pages; /* in the table and retired */
+    size_t retired_pages;
     struct a64_code_slab slab;
 };
 
@@ -114,40 +120,43 @@ static struct a64_code_page *page_new(struct a64_code_cache *cache,
     return page;
 }
 
-/* Take every page out of the table; the caller has the lock. */
+/* Take a page out of the table; the caller has the lock. */
+static void retire(struct a64_code_cache *cache, struct a64_code_page **link)
+{
+    struct a64_code_page *page = *link;
+
+    *link = page->next;
+    page->next = cache->retired;
+    cache->retired = page;
+    cache->retired_pages++;
+}
+
+/* The same with every page. */
 static void retire_all(struct a64_code_cache *cache)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
-        struct a64_code_page **link = &cache->bucket[i];
-
-        while (*link != NULL) {
-            struct a64_code_page *page = *link;
-
-            *link = page->next;
-            page->next = cache->retired;
-            cache->retired = page;
-        }
+        while (cache->bucket[i] != NULL)
+            retire(cache, &cache->bucket[i]);
     }
 }
 
 /*
- * The bound is reached. Runs on a vCPU's thread in a64_fetch, which holds no
+ * A bound is reached. Runs on a vCPU's thread in a64_fetch, which holds no
  * page of its own; after the broadcast nobody else does either.
  */
 static void evict(struct a64_cpu *cpu)
 {
     const uint32_t tlbi_vmalle1is = 0xd508831f;
     struct a64_code_cache *cache = cpu->vm->code;
-    struct a64_code_page *doomed, *page;
-    size_t count = 0;
+    struct a64_code_page *doomed;
 
     pthread_mutex_lock(&cache->lock);
-    retire_all(cache);
+    if (cache->pages >= MAX_PAGES)
+        retire_all(cache);
     doomed = cache->retired;
     cache->retired = NULL;
-    for (page = doomed; page != NULL; page = page->next)
-        count++;
-    cache->pages -= count;
+    cache->pages -= cache->retired_pages;
+    cache->retired_pages = 0;
     pthread_mutex_unlock(&cache->lock);
 
     a64_tlbi(cpu, tlbi_vmalle1is, 0);
@@ -175,7 +184,7 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
 
     pthread_mutex_lock(&cache->lock);
     page = find(cache, ipa, host);
-    full = cache->pages >= MAX_PAGES;
+    full = cache->pages >= MAX_PAGES || cache->retired_pages >= MAX_RETIRED;
     pthread_mutex_unlock(&cache->lock);
     if (page != NULL)
         return page;
@@ -298,13 +307,10 @@ static void invalidate_page(struct a64_code_cache *cache, uint64_t ipa,
     while (*link != NULL) {
         struct a64_code_page *page = *link;
 
-        if (page->ipa == ipa && was_decoded(page, first, last)) {
-            *link = page->next;
-            page->next = cache->retired;
-            cache->retired = page;
-        } else {
+        if (page->ipa == ipa && was_decoded(page, first, last))
+            retire(cache, link);
+        else
             link = &page->next;
-        }
     }
 }
 
