@@ -20,12 +20,16 @@ def home():
     return cache.guests() / "debian-standard"
 
 
+def command(lull, cpus, extra):
+    folder = home()
+    return vmrun.lull_command(
+        lull, folder / "kernel", folder / "initrd", cpus=cpus,
+        append="console=ttyAMA0 quiet", extra=extra)
+
+
 def start(lull, cpus, extra):
     """The guest, up to its shell."""
-    folder = home()
-    return vmrun.Vm(vmrun.lull_command(
-        lull, folder / "kernel", folder / "initrd", cpus=cpus,
-        append="console=ttyAMA0 quiet", extra=extra))
+    return vmrun.Vm(command(lull, cpus, extra))
 
 
 def check(true, what):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The network of a real guest: an address by DHCP, ssh from the host through
-a forwarded port, bytes both ways, and a network that sleeps when nobody uses
-it.
+"""The network of a real guest: an address by DHCP and IPv6's by router
+advertisement, this host's loopback by both, names by a server of our own, ssh
+from the host through a forwarded port, bytes both ways, and a network that
+sleeps when nobody uses it.
 
     guest_ssh.py LULL [IDLE-POLICY]
 
@@ -14,14 +15,20 @@ import re
 import shutil
 import socket
 import subprocess
+import struct
 import sys
+import tempfile
+import threading
 import time
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from guest_shell import PATIENCE, Guest, check, home, start  # noqa: E402
+from guest_shell import PATIENCE, Guest, check, command, home, vmrun  # noqa: E402
 
 BYTES = 4 << 20
+NAME, NAMED = "guest.lull.test", "192.0.2.7"
+NAME_SERVER = "127.77.0.53"
 SCRIPT = """
 [ "$1" = bound ] || exit 0
 ifconfig $interface $ip netmask $subnet
@@ -61,6 +68,84 @@ def bring_up(guest):
     guest.output("dropbear -R -B")
 
 
+class NameServer:
+    """It knows NAME. A server has port 53, so without root's rights there is
+    none; and `command` shows its address to the machine alone, in a mount
+    namespace."""
+
+    def __init__(self, folder):
+        self.folder, self.socket = folder, None
+        if os.getuid() != 0 or subprocess.run(
+                ["unshare", "-m", "true"], capture_output=True).returncode:
+            return
+        try:
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket.bind((NAME_SERVER, 53))
+        except OSError:
+            self.socket = None
+            return
+        (self.folder / "resolv.conf").write_text(
+            f"nameserver {NAME_SERVER}\n")
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            query, whom = self.socket.recvfrom(512)
+            self.socket.sendto(self.answer(query), whom)
+
+    def answer(self, query):
+        end = query.index(b"\0", 12) + 5
+        asked = query[12:end]
+        wanted = b"".join(bytes([len(w)]) + w.encode()
+                          for w in NAME.split(".")) + b"\0\0\1\0\1"
+        if asked != wanted:
+            return query[:2] + struct.pack(">5H", 0x8180, 1, 0, 0, 0) + asked
+        return (query[:2] + struct.pack(">5H", 0x8180, 1, 1, 0, 0) + asked
+                + b"\xc0\x0c\0\1\0\1" + struct.pack(">IH", 60, 4)
+                + socket.inet_aton(NAMED))
+
+    def command(self, command):
+        if not self.socket:
+            print("no name server: it needs root and mount namespaces")
+            return command
+        return ["unshare", "-m", "sh", "-c",
+                'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+                str(self.folder / "resolv.conf"), *command]
+
+    def asked_by(self, guest):
+        if self.socket:
+            guest.output(f"nslookup {NAME}")
+            check(NAMED in guest.said, f"no name: {guest.said}")
+
+
+def fetches(guest, family, address, from_guest):
+    """A line from a server on this host's loopback, by the gateway."""
+    try:
+        server = socket.create_server((address, 0), family=family)
+    except OSError as why:
+        print(f"no {address} here: {why}")
+        return
+    with server:
+        def serve():
+            connection, _ = server.accept()
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nfrom the host\n")
+            connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = server.getsockname()[1]
+        line = guest.output(f"wget -q -O - http://{from_guest}:{port}/")
+        check(line == "from the host", f"{from_guest}: {line}")
+
+
+def both_families(guest):
+    fetches(guest, socket.AF_INET, "127.0.0.1", "10.0.2.2")
+    guest.output("i=0; until ifconfig eth0 | grep -q 'inet6 addr: fec0::' || "
+                 "[ $i = 100 ]; do sleep 0.1; i=$((i + 1)); done; "
+                 "ping6 -c 1 -W 10 fec0::2")
+    fetches(guest, socket.AF_INET6, "::1", "[fec0::2]")
+
+
 def both_ways(port):
     data = os.urandom(BYTES)
     digest = hashlib.sha256(data).hexdigest()
@@ -90,7 +175,7 @@ def sleeps(vm, port):
     on the other thread, may."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as held:
         check(held.recv(3) == b"SSH", "no ssh banner")
-        time.sleep(22)
+        time.sleep(12)
         measure_sleep(vm)
 
 
@@ -113,17 +198,25 @@ def main():
     if not shutil.which("ssh"):
         print("skipped: no ssh here")
         sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="lull-") as folder:
+        work(NameServer(Path(folder)))
+
+
+def work(names):
     port = free_port()
     extra = ["--net", f"user,forward=tcp:127.0.0.1:{port}-:22"]
     if len(sys.argv) > 2:
         extra += ["--idle", sys.argv[2]]
-    with start(sys.argv[1], 1, extra) as vm:
+    with vmrun.Vm(names.command(
+            command(sys.argv[1], 1, extra))) as vm:
         if vm.expect(rb"built without libslirp|LULL-GUEST-READY", PATIENCE) \
                 and b"without libslirp" in vm.output:
             print("skipped: no libslirp")
             sys.exit(77)
         guest = Guest(vm)
         bring_up(guest)
+        names.asked_by(guest)
+        both_families(guest)
         answers(port)
         both_ways(port)
         sleeps(vm, port)

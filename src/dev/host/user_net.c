@@ -550,6 +550,11 @@ static Slirp *slirp_start(struct lull_user_net *n)
         .vhost.s_addr = htonl(0x0a000202),
         .vdhcp_start.s_addr = htonl(0x0a00020f),
         .vnameserver.s_addr = htonl(0x0a000203),
+        .in6_enabled = true,
+        .vprefix_addr6 = {{{0xfe, 0xc0}}},
+        .vprefix_len = 64,
+        .vhost6 = {{{0xfe, 0xc0, [15] = 2}}},
+        .vnameserver6 = {{{0xfe, 0xc0, [15] = 3}}},
     };
 
     return slirp_new(&config, &callbacks, n);

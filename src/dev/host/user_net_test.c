@@ -280,6 +280,71 @@ START_TEST(an_answer_is_acknowledged_at_once)
 }
 END_TEST
 
+/* ---- a guest that speaks UDP ----------------------------------------------
+ */
+
+static uint8_t datagram[128];
+static size_t datagram_len;
+
+/* The same back: ends are swapped, so that the sums stay what they were. */
+static void return_datagram(void *opaque)
+{
+    const struct lull_net *net = opaque;
+    uint8_t frame[sizeof(datagram)];
+
+    memcpy(frame, datagram, datagram_len);
+    memcpy(frame, datagram + 6, 6);
+    memcpy(frame + 6, datagram, 6);
+    memcpy(frame + 26, datagram + 30, 4);
+    memcpy(frame + 30, datagram + 26, 4);
+    memcpy(frame + 34, datagram + 36, 2);
+    memcpy(frame + 36, datagram + 34, 2);
+    net->send(net->host, frame, datagram_len);
+    net->sent(net->host);
+    lull_loop_quit(loop);
+}
+
+static bool udp_receive(void *opaque, const uint8_t *frame, size_t len)
+{
+    if (len >= 42 && frame[13] == 6 && frame[21] == 1)
+        ck_assert(lull_loop_post(loop, answer_arp, opaque));
+    if (len >= 42 && len <= sizeof(datagram) && frame[13] == 0 &&
+        frame[23] == 17 && get_be16(frame + 36) == 7) {
+        memcpy(datagram, frame, len);
+        datagram_len = len;
+        ck_assert(lull_loop_post(loop, return_datagram, opaque));
+    }
+    return true;
+}
+
+START_TEST(a_datagram_goes_there_and_back)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct lull_net_user user = {.receive = udp_receive};
+    struct lull_user_net *n;
+    struct lull_net net;
+    unsigned port = some_port(NULL);
+    char spec[64], text[16] = "";
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+    snprintf(spec, sizeof(spec), "user,forward=udp::%u-:7", port);
+    n = open_net(spec);
+    ck_assert_msg(n != NULL, "%s", error);
+    net = *lull_user_net_net(n);
+    user.opaque = &net;
+    net.attach(net.host, &user);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)port);
+    connect(s, (struct sockaddr *)&address, sizeof(address));
+    ck_assert_int_eq(send(s, "datagram", 8, 0), 8);
+    lull_loop_run(loop);
+    ck_assert_int_eq(recv(s, text, sizeof(text), 0), 8);
+    ck_assert_str_eq(text, "datagram");
+    close(s);
+    lull_user_net_free(n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("user-net");
@@ -292,6 +357,7 @@ int main(void)
     tcase_add_test(tc, a_port_in_use);
     tcase_add_test(tc, somebody_knocks);
     tcase_add_test(tc, an_answer_is_acknowledged_at_once);
+    tcase_add_test(tc, a_datagram_goes_there_and_back);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

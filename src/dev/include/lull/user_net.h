@@ -6,7 +6,8 @@
  *
  * The guest is 10.0.2.15, the gateway (this host) 10.0.2.2, the name server
  * 10.0.2.3. A forward listens on HOST (127.0.0.1) and connects to GUEST
- * (10.0.2.15). IPv4 alone.
+ * (10.0.2.15). By IPv6 the guest makes itself an address in fec0::/64, where
+ * the gateway is fec0::2 and the name server fec0::3; forwards are IPv4's.
  */
 #ifndef LULL_USER_NET_H
 #define LULL_USER_NET_H
