@@ -24,6 +24,7 @@ enum { CPUS = 2, RAM_BYTES = 1 << 18, DISK_BYTES = 1 << 16 };
 
 static struct lull_vm vm;
 static const char *disks[1];
+static const char *const ports[] = {"one=none", "two=agent"};
 static uint64_t mpidr[CPUS] = {0x80000000, 0x80000001};
 static int file;
 static char path[64];
@@ -95,6 +96,8 @@ static void make_machine(void)
         .name = "fuzz",
         .console = "none",
         .virtio_console = "none",
+        .ports = ports,
+        .port_count = 2,
         .disks = disks,
         .disk_count = 1,
         .disks_given = true,
@@ -176,7 +179,8 @@ static void take_vcpu(struct vcpu *vcpu, bool loaded)
     vcpu->load_from = NULL;
 }
 
-static void load(void)
+/* False: it was refused. */
+static bool load(void)
 {
     char err[LULL_ERROR_BYTES];
     const char *const *arguments;
@@ -186,7 +190,7 @@ static void load(void)
     vm.config.restore = lull_snapshot_open(path, err, sizeof(err));
     if (vm.config.restore == NULL) {
         need(err[0] != '\0');
-        return;
+        return false;
     }
     for (size_t n = lull_snapshot_arguments(vm.config.restore, &arguments);
          n > 0; n--)
@@ -205,6 +209,7 @@ static void load(void)
     gic_reset(vm.gic);
     memset(vm.ram.host, 0, RAM_BYTES);
     lull_snapshot_free(vm.config.restore);
+    return loaded;
 }
 
 /* ---- a whole one -----------------------------------------------------------
@@ -287,15 +292,13 @@ static void put_slots(FILE *seed)
     }
 }
 
-static void write_seed(const char *to)
+static void write_seed(FILE *seed)
 {
     static const char config[] = "{\"arguments\":[\"cpus=2\",\"no-reboot\"]}";
-    FILE *seed = fopen(to, "wb");
     struct snapshot_machine machine;
     struct lull_state state = {0};
     uint8_t page[SNAPSHOT_PAGE_BYTES] = {1, 2, 3};
 
-    need(seed != NULL);
     fputc(0, seed);
     put_section(seed, SNAPSHOT_CONFIG, 0, config, sizeof(config) - 1);
     snapshot_machine_of(&vm, &machine);
@@ -308,7 +311,7 @@ static void write_seed(const char *to)
     }
     put_slots(seed);
     put_section(seed, SNAPSHOT_RAM, 9, page, sizeof(page));
-    fclose(seed);
+    slots_reset(vm.slots);
 }
 
 /* ---- an input --------------------------------------------------------------
@@ -334,20 +337,44 @@ static void write_sections(struct fuzz_input *in)
     need(snapshot_write_end(&writer, &why));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static bool one_input(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
 
-    if (file == 0) {
-        make_machine();
-        if (getenv("SNAPSHOT_SEED") != NULL)
-            write_seed(getenv("SNAPSHOT_SEED"));
-    }
     need(ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0);
     if (fuzz_take(&in, 1) & 1)
         need(write(file, in.bytes, in.left) == (ssize_t)in.left);
     else
         write_sections(&in);
-    load();
+    return load();
+}
+
+/* What the machine saves, it loads; and it can be kept in the corpus. */
+static void begin(void)
+{
+    const char *keep = getenv("SNAPSHOT_SEED");
+    char *bytes = NULL;
+    size_t len = 0;
+    FILE *seed = open_memstream(&bytes, &len);
+
+    need(seed != NULL);
+    write_seed(seed);
+    fclose(seed);
+    need(one_input((const uint8_t *)bytes, len));
+    if (keep != NULL) {
+        seed = fopen(keep, "wb");
+        need(seed != NULL && fwrite(bytes, len, 1, seed) == 1);
+        fclose(seed);
+    }
+    free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (file == 0) {
+        make_machine();
+        begin();
+    }
+    one_input(data, size);
     return 0;
 }
