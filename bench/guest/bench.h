@@ -27,7 +27,7 @@ void bench_die(const char *what);
 int agent_main(void);
 /* file.c: the disk at `device`, so long for each figure; all of them, or those
  * named. */
-int file_main(const char *device, double seconds, char **names);
+int file_main(const char *device, int cached, double seconds, char **names);
 /* agent_net.c: bring up eth0 and listen; -1 and errno. Then one connection. */
 int agent_listen(unsigned port);
 int agent_accept(int fd);

@@ -7,6 +7,8 @@
  * has been answered is asked for again in one call. Each line ends with the
  * figure's `name value unit`, as those of the other tests. What the device had
  * on it is overwritten.
+ *
+ * bench/host/disk.c does the same on the host, through the page cache or not.
  */
 #define _GNU_SOURCE /* O_DIRECT */
 #include "bench.h"
@@ -150,11 +152,11 @@ static void many_at_once(const char *name, int write_it, uint64_t budget_ns)
     syscall(SYS_io_destroy, context);
 }
 
-static void open_device(const char *path)
+static void open_device(const char *path, int flags)
 {
     off_t size;
 
-    disk = open(path, O_RDWR | O_DIRECT);
+    disk = open(path, O_RDWR | flags);
     if (disk < 0)
         bench_die(path);
     size = lseek(disk, 0, SEEK_END);
@@ -175,11 +177,11 @@ static const struct figure {
     {"read_seq", in_sequence, 0},    {"write_seq", in_sequence, 1},
 };
 
-int file_main(const char *device, double seconds, char **names)
+int file_main(const char *device, int cached, double seconds, char **names)
 {
     uint64_t budget_ns = (uint64_t)(seconds * 1e9);
 
-    open_device(device);
+    open_device(device, cached ? 0 : O_DIRECT);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         const struct figure *f = &figures[i];
         int wanted = *names == NULL;

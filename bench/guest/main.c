@@ -8,26 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 volatile uint64_t bench_sink;
 
 static const struct bench *const groups[] = {cpu_benches, memory_benches,
                                              kernel_benches};
-
-uint64_t bench_now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-void bench_die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static void run(const struct bench *b, double seconds)
 {
@@ -65,7 +51,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "agent") == 0)
         return agent_main();
     if (argc >= 4 && strcmp(argv[1], "file") == 0)
-        return file_main(argv[2], atof(argv[3]), argv + 4);
+        return file_main(argv[2], 0, atof(argv[3]), argv + 4);
     if ((found = share_main(argc - 1, argv + 1)) >= 0)
         return found;
     found = 0;

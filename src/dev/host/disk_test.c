@@ -152,7 +152,7 @@ static void back_and_forth(const char *options)
         ck_assert_int_eq(pread(image, buffer, 2 * PART, shift), 2 * PART);
         ck_assert_mem_eq(buffer, expected + shift, 2 * PART);
     }
-    ck_assert_int_eq(run(file, LULL_DISK_FLUSH, 0, NULL, 0), 0);
+    ck_assert_int_eq(run(file, LULL_DISK_FLUSH, 0, buffer, 0), 0);
     lull_disk_file_free(file);
 }
 
@@ -179,14 +179,14 @@ START_TEST(zeros_and_discards)
         ck_assert_int_eq(
             run(file, LULL_DISK_WRITE, i * sizeof(buffer), buffer, 4 * PART),
             0);
-    ck_assert_int_eq(run(file, LULL_DISK_FLUSH, 0, NULL, 0), 0);
+    ck_assert_int_eq(run(file, LULL_DISK_FLUSH, 0, buffer, 0), 0);
     fstat(image, &before);
-    ck_assert_int_eq(run(file, LULL_DISK_ZERO, 512, NULL, 100 * 512), 0);
+    ck_assert_int_eq(run(file, LULL_DISK_ZERO, 512, buffer, 100 * 512), 0);
     ck_assert_int_eq(pread(image, buffer, 1024, 0), 1024);
     ck_assert_uint_ne(buffer[511], 0);
     for (unsigned i = 512; i < 1024; i++)
         ck_assert_uint_eq(buffer[i], 0);
-    ck_assert_int_eq(run(file, LULL_DISK_DISCARD, 0, NULL, SIZE), 0);
+    ck_assert_int_eq(run(file, LULL_DISK_DISCARD, 0, buffer, SIZE), 0);
     fstat(image, &after);
     ck_assert_int_le(after.st_blocks, before.st_blocks);
     ck_assert_int_eq(after.st_size, SIZE);
