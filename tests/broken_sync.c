@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+int fdatasync(int fd); /* macOS has it in no header */
+
 int fdatasync(int fd)
 {
     errno = EIO;
