@@ -245,14 +245,26 @@ apply() {
         git -C "$src" am -q "$patch" >/dev/null 2>&1 && continue
         git -C "$src" am --abort 2>/dev/null
         say "$(basename "$patch") does not apply to QEMU $version:"
-        git -C "$src" apply --check -v "$patch" 2>&1 |
-            grep -E '^error|^Checking' >&2
-        sed -n '/^@@/,$p' "$patch" | sed -n 1,20p >&2
-        die 5 "apply it by hand in $src (git am -3 $patch), then run" \
-            "'$0 quick'; or take QEMU $tried"
+        git -C "$src" apply --check "$patch" 2>&1 | grep '^error' >&2
+        git -C "$src" apply --check "$patch" 2>&1 |
+            sed -n 's/^error: patch failed: \(.*\):\([0-9]*\)$/\1 \2/p' |
+            while read -r file line; do
+                hunk "$patch" "$file" "$line" >&2
+            done
+        die 5 "apply it, and what follows it in $(dirname "$patch"), by hand" \
+            "in $src (git am --reject), then run" \
+            "'$0 --version $version quick'; or take QEMU $tried"
     done
 }
 
+# The hunk of a patch that begins at a line of a file
+hunk() {
+    awk -v file="b/$2" -v line="$3" '
+        /^diff --git / { here = $4 == file }
+        /^(@@|diff|-- $)/ { on = 0 }
+        here && index($0, "@@ -" line ",") == 1 { on = 1 }
+        on' "$1"
+}
 
 # The patches of a variant, and a number that changes with them.
 series_of() {
@@ -345,11 +357,17 @@ libraries() {
 }
 
 setup() {
-    # meson remembers where it found the libraries; other ones, a new build.
-    if [ "$(cat "$build/lull-build" 2>/dev/null)" != "$lull_build" ]; then
-        rm -rf "$build"
+    # meson remembers where it found the libraries: for others, look again.
+    if [ -f "$build/build.ninja" ] &&
+        [ "$(cat "$build/lull-build")" != "$lull_build" ]; then
+        "$build/pyvenv/bin/meson" setup --reconfigure --clearcache "$build" \
+            "$src" >"$build/configure.log" 2>&1 || rm -rf "$build"
+        rm -f "$build/qemu-system-aarch64"
     fi
-    [ -f "$build/build.ninja" ] && return
+    if [ -f "$build/build.ninja" ]; then
+        echo "$lull_build" >"$build/lull-build"
+        return
+    fi
     # libfdt need not come with a .pc
     pkg-config --exists glib-2.0 slirp zlib || die 1 "QEMU needs the" \
         "development files of glib 2, slirp, zlib and libfdt:" \
@@ -415,11 +433,11 @@ compile() {
 }
 
 if [ $quick = yes ]; then
-    [ -f "$build/build.ninja" ] || die 1 "nothing to rebuild: run it without" \
-        "quick first"
-    lull_build=$(cat "$build/lull-build")
+    [ -d "$src/.git" ] || die 1 "nothing to rebuild: run it without quick first"
+    [ -f "$build/lull-build" ] && lull_build=$(cat "$build/lull-build")
     meson_setup
     libraries
+    setup
     compile "$(git -C "$src" rev-parse --abbrev-ref HEAD)"
 else
     [ -d "$src" ] || prepare
