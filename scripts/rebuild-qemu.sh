@@ -360,8 +360,9 @@ setup() {
     # meson remembers where it found the libraries: for others, look again.
     if [ -f "$build/build.ninja" ] &&
         [ "$(cat "$build/lull-build")" != "$lull_build" ]; then
-        "$build/pyvenv/bin/meson" setup --reconfigure --clearcache "$build" \
-            "$src" >"$build/configure.log" 2>&1 || rm -rf "$build"
+        "$build/pyvenv/bin/meson" setup --reconfigure --clearcache \
+            -Dpkg_config_path="$PKG_CONFIG_PATH" "$build" "$src" \
+            >"$build/configure.log" 2>&1 || rm -rf "$build"
         rm -f "$build/qemu-system-aarch64"
     fi
     if [ -f "$build/build.ninja" ]; then
