@@ -5,6 +5,7 @@ network (libslirp for every engine), Lull and its peers on the same guest.
             port: 1000 back to back, and 200 after gaps of 50 ms, in which the
             guest goes idle
     ssh     `ssh root@localhost true`, warm
+    stream  a TCP stream from the guest to this host's loopback, and back
 
 Engines run beside each other and take turns in small portions, so that a busy
 host hurts them alike.
@@ -152,3 +153,69 @@ def ssh(engines, guest, options, fail):
                        "ssh_true_best_s": min(t),
                        "ssh_true_cpu_s": cpu[name] / len(t)}
                 for name, t in times.items()}
+
+
+def from_guest(peer, mib):
+    """A file of the guest's, which its server hands to the kernel: MB/s, and
+    CPU of the process in ms a MiB."""
+    before, began, total = peer.vm.cost(), time.perf_counter(), 0
+    with socket.create_connection(("127.0.0.1", peer.port),
+                                  PATIENCE) as connection:
+        connection.sendall(f"GET /{mib} HTTP/1.0\r\n\r\n".encode())
+        head = connection.recv(1 << 16)
+        while data := connection.recv(1 << 20):
+            total += len(data)
+    total += len(head) - head.index(b"\r\n\r\n") - 4
+    return speed(peer, before, began, total, mib)
+
+
+def to_guest(peer, mib):
+    """The guest says when it has read everything."""
+    peer.fetched += 1
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        before, began = peer.vm.cost(), time.perf_counter()
+        peer.vm.send("wget -q -O /dev/null http://10.0.2.2:"
+                     f"{server.getsockname()[1]}/ && "
+                     f"echo got:$(({mib}))-{peer.fetched}\n")
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(PATIENCE)
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: "
+                               + str(mib << 20).encode() + b"\r\n\r\n")
+            block = bytes(1 << 20)
+            for _ in range(mib):
+                connection.sendall(block)
+        peer.expect(f"got:{mib}-{peer.fetched}\r".encode(), "wget failed")
+    return speed(peer, before, began, mib << 20, mib)
+
+
+def speed(peer, before, began, total, mib):
+    seconds = time.perf_counter() - began
+    if total != mib << 20:
+        raise peer.fail(f"{peer.name}: {total} bytes arrived of {mib} MiB")
+    cpu = peer.vm.cost().cpu_s - before.cpu_s
+    return total / 1e6 / seconds, 1e3 * cpu / mib
+
+
+def stream(engines, guest, options, fail):
+    with contextlib.ExitStack() as stack:
+        peers = [Peer(stack, e, guest, fail, "lull.ssh", 7, 1)
+                 for e in engines]
+        for peer in peers:
+            peer.expect(rb"LULL-GUEST-SSH", "no network")
+            mib, peer.fetched = options.stream_mib, 0
+            peer.vm.send(f"head -c {mib}m /dev/zero >/{mib}; "
+                         "httpd -p 7 -h / && echo serves-$((1))\n")
+            peer.expect(rb"serves-1", "no server")
+        runs = {p.name: ([], []) for p in peers}
+        for _ in range(options.rounds):
+            for peer in peers:
+                runs[peer.name][0].append(from_guest(peer, options.stream_mib))
+                runs[peer.name][1].append(to_guest(peer, options.stream_mib))
+        return {name: {
+            f"stream_{way}_{what}": statistics.median(r[i] for r in both[j])
+            for j, way in enumerate(("out", "in"))
+            for i, what in enumerate(("mb_per_s", "cpu_ms_per_mib"))}
+            for name, both in runs.items()}

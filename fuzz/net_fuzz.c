@@ -1,7 +1,7 @@
 /*
  * The network device: frames of any shape in rings that work, registers
  * written at random, and frames from the host in between. What the host gets
- * is never longer than a frame, and the device can be reset.
+ * is never longer than a segment, and the device can be reset.
  */
 #include <stdlib.h>
 
@@ -38,12 +38,13 @@ static void host_send(void *host, const uint8_t *frame, size_t len)
 {
     volatile uint8_t sum = 0;
 
-    if (len == 0 || len > LULL_FRAME_BYTES_MAX)
+    if (len == 0 || len > LULL_SEGMENT_BYTES_MAX)
         abort();
     for (size_t i = 0; i < len; i++)
         sum = (uint8_t)(sum + frame[i]);
     /* Answered before it returns, as ARP is. */
-    user.receive(user.opaque, frame, len);
+    user.receive(user.opaque, frame,
+                 len < LULL_FRAME_BYTES_MAX ? len : LULL_FRAME_BYTES_MAX);
 }
 
 static void host_nothing(void *host)
@@ -55,8 +56,8 @@ static void host_attach(void *host, const struct lull_net_user *attached)
     user = attached != NULL ? *attached : (struct lull_net_user){0};
 }
 
-static const struct lull_net net = {host_send, host_nothing, host_nothing,
-                                    host_attach, NULL};
+static const struct lull_net net = {host_send,   host_nothing, host_nothing,
+                                    host_attach, NULL,         true};
 
 static void set(struct lull_virtio *dev, unsigned offset, uint32_t value)
 {
@@ -84,7 +85,8 @@ static void start(struct lull_virtio *dev, unsigned features)
     set(dev, STATUS, 0);
     set(dev, STATUS, 3);
     set(dev, 0x24, 0);
-    set(dev, 0x20, (features & 3) | (features & 4) << 14 | 3U << 28);
+    set(dev, 0x20,
+        (features & 3) | (features & 4) << 14 | (features & 8) << 8 | 3U << 28);
     set(dev, 0x24, 1);
     set(dev, 0x20, 1);
     set(dev, STATUS, 11);

@@ -321,7 +321,8 @@ lull_stream_net_new(struct lull_loop *loop,
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN); /* it is an error of write's instead */
-    n->net = (struct lull_net){net_send, net_sent, net_resume, net_attach, n};
+    n->net = (struct lull_net){net_send,   net_sent, net_resume,
+                               net_attach, n,        .takes_segments = false};
     n->loop = loop;
     n->fd = -1;
     n->connector_fd = connector_fd;

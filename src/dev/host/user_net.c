@@ -587,7 +587,8 @@ struct lull_user_net *lull_user_net_new(struct lull_loop *loop,
         fail(error, error_bytes, "--net: no memory");
         return NULL;
     }
-    n->net = (struct lull_net){net_send, net_sent, net_resume, net_attach, n};
+    n->net = (struct lull_net){net_send,   net_sent, net_resume,
+                               net_attach, n,        .takes_segments = true};
     n->loop = loop;
     n->last = &n->first;
     if (open_net(n, spec, error, error_bytes)) {

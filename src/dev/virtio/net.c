@@ -6,7 +6,9 @@
  * takes frames the driver is not told to notify.
  *
  * Checksums are ours to compute in both directions: a guest's processor has
- * better things to do. Segmentation stays with the guest.
+ * better things to do. Nor does it cut what TCP sends into frames where the
+ * network takes it in one piece: libslirp, whose packets go nowhere but into
+ * its own TCP. What comes in is in frames always.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +31,14 @@ enum {
     HEADER_NUM_BUFFERS = 10,
     NEEDS_CSUM = 1,
     DATA_VALID = 2,
+    GSO_TCPV4 = 1,
+    GSO_TCPV6 = 4,
 
     F_CSUM = 1 << 0,
     F_GUEST_CSUM = 1 << 1,
     F_MAC = 1 << 5,
+    F_HOST_TSO4 = 1 << 11,
+    F_HOST_TSO6 = 1 << 12,
     F_STATUS = 1 << 16,
     MAC_BYTES = 6,
     LINK_UP = 1, /* the status, behind the address */
@@ -40,12 +46,13 @@ enum {
 
 struct net {
     struct lull_virtio base; /* first: they are converted to each other */
+    struct virtio_type type; /* what is offered depends on the network */
     const struct lull_net *net;
     struct lull_loop *loop;
     bool posted;  /* the loop was asked to look */
     bool starved; /* the host has frames: it waits for resume */
     bool link_down;
-    uint8_t packet[HEADER_BYTES + LULL_FRAME_BYTES_MAX]; /* loop's thread */
+    uint8_t packet[HEADER_BYTES + LULL_SEGMENT_BYTES_MAX]; /* loop's thread */
 };
 
 /* Locally administered; one guest a network, so one address will do. */
@@ -97,10 +104,22 @@ static bool complete_checksum(uint8_t *frame, size_t len, unsigned start,
     return true;
 }
 
-/* A frame as it goes on a wire, or nothing: then it is lost there. */
-static bool finish_frame(uint8_t *packet, size_t len)
+static bool is_segment(uint8_t gso_type, uint64_t features)
 {
-    if (len <= HEADER_BYTES || packet[HEADER_GSO_TYPE] != 0)
+    return (gso_type == GSO_TCPV4 && (features & F_HOST_TSO4)) ||
+           (gso_type == GSO_TCPV6 && (features & F_HOST_TSO6));
+}
+
+/* A frame as it goes on a wire, or a segment in one piece where the driver may
+ * send that; or nothing: then it is lost there. */
+static bool finish_frame(uint8_t *packet, size_t len, uint64_t features)
+{
+    uint8_t gso_type = packet[HEADER_GSO_TYPE];
+
+    if (len <= HEADER_BYTES)
+        return false;
+    if (!is_segment(gso_type, features) &&
+        (gso_type != 0 || len > HEADER_BYTES + LULL_FRAME_BYTES_MAX))
         return false;
     return !(packet[HEADER_FLAGS] & NEEDS_CSUM) ||
            complete_checksum(packet + HEADER_BYTES, len - HEADER_BYTES,
@@ -112,6 +131,7 @@ static bool finish_frame(uint8_t *packet, size_t len)
 static bool transmit_one(struct net *n)
 {
     struct lull_virtio *dev = &n->base;
+    uint64_t features = dev->driver_features;
     size_t len;
 
     if (!virtio_pop(dev, TRANSMIT))
@@ -119,7 +139,7 @@ static bool transmit_one(struct net *n)
     len = gather(&dev->chain, n->packet, sizeof(n->packet));
     virtio_push(dev, TRANSMIT, dev->chain.head, 0);
     virtio_unlock(dev);
-    if (finish_frame(n->packet, len))
+    if (finish_frame(n->packet, len, features))
         n->net->send(n->net->host, n->packet + HEADER_BYTES,
                      len - HEADER_BYTES);
     virtio_lock(dev);
@@ -270,18 +290,22 @@ static void net_destroy(struct lull_virtio *dev)
     net->attach(net->host, NULL);
 }
 
-static const struct virtio_type net_type = {
-    .name = "virtio-net",
-    .id = 1,
-    .features = F_CSUM | F_GUEST_CSUM | F_MAC | F_STATUS,
-    .queues = 2,
-    .queue_size = QUEUE_SIZE,
-    .notify = net_notify,
-    .config_read = config_read,
-    .stopped = net_stopped,
-    .state = virtio_stateless,
-    .destroy = net_destroy,
-};
+static struct virtio_type net_type(bool takes_segments)
+{
+    return (struct virtio_type){
+        .name = "virtio-net",
+        .id = 1,
+        .features = F_CSUM | F_GUEST_CSUM | F_MAC | F_STATUS |
+                    (takes_segments ? F_HOST_TSO4 | F_HOST_TSO6 : 0),
+        .queues = 2,
+        .queue_size = QUEUE_SIZE,
+        .notify = net_notify,
+        .config_read = config_read,
+        .stopped = net_stopped,
+        .state = virtio_stateless,
+        .destroy = net_destroy,
+    };
+}
 
 struct lull_virtio *lull_virtio_net_new(unsigned slot,
                                         const struct lull_ram *ram,
@@ -296,7 +320,8 @@ struct lull_virtio *lull_virtio_net_new(unsigned slot,
         return NULL;
     n->net = net;
     n->loop = loop;
-    virtio_init(&n->base, &net_type, slot, ram, irq);
+    n->type = net_type(net->takes_segments);
+    virtio_init(&n->base, &n->type, slot, ram, irq);
     net->attach(net->host, &user);
     return &n->base;
 }

@@ -14,6 +14,7 @@ enum {
     CSUM = 1 << 0,
     GUEST_CSUM = 1 << 1,
     MAC = 1 << 5,
+    TSO4 = 1 << 11,
 };
 
 /* ---- the loop ------------------------------------------------------------
@@ -46,7 +47,7 @@ static void turn(void)
  */
 
 static struct lull_net_user user;
-static uint8_t sent[LULL_FRAME_BYTES_MAX];
+static uint8_t sent[LULL_SEGMENT_BYTES_MAX];
 static size_t sent_len;
 static unsigned sends, batches, resumes;
 
@@ -72,8 +73,8 @@ static void fake_net_attach(void *host_, const struct lull_net_user *attached)
     user = attached != NULL ? *attached : (struct lull_net_user){0};
 }
 
-static const struct lull_net net = {fake_send, fake_sent, fake_net_resume,
-                                    fake_net_attach, NULL};
+static const struct lull_net net = {fake_send,       fake_sent, fake_net_resume,
+                                    fake_net_attach, NULL,      false};
 
 static void setup(void)
 {
@@ -214,6 +215,48 @@ START_TEST(frames_that_are_lost)
 }
 END_TEST
 
+/* One chain of many buffers, as a driver sends it. */
+static void send_long(uint8_t gso_type, size_t bytes)
+{
+    unsigned last = (unsigned)((HEADER + bytes - 1) / 2048);
+
+    memset(at(DATA), 0, HEADER);
+    *at(DATA + 1) = gso_type;
+    for (unsigned i = 0; i <= last; i++)
+        put_desc(queue[TX].desc, (uint16_t)i, DATA,
+                 i < last ? 2048 : (uint32_t)(HEADER + bytes - 2048U * i),
+                 i < last ? NEXT : 0, (uint16_t)(i + 1));
+    make_available(&queue[TX], 0);
+    set(QUEUE_NOTIFY, TX);
+    turn();
+}
+
+/* In one piece to a network that takes it so, from a driver that may. */
+START_TEST(segments)
+{
+    static struct lull_net takes_them;
+    const size_t bytes = 8000;
+
+    send_long(1, bytes);
+    send_long(0, bytes);
+    ck_assert_uint_eq(sends, 0);
+    lull_virtio_free(dev);
+    takes_them = net;
+    takes_them.takes_segments = true;
+    dev = lull_virtio_net_new(2, &ram, fake_irq(&line), &takes_them, NULL);
+    start_device(ALL_FEATURES | CSUM | MAC | TSO4, 2);
+    if (posted != NULL)
+        turn();
+    send_long(1, bytes);
+    ck_assert_uint_eq(sends, 1);
+    ck_assert_uint_eq(sent_len, bytes);
+    send_long(0, bytes); /* which is no frame */
+    send_long(4, bytes); /* IPv6 was not negotiated */
+    send_long(0x81, bytes);
+    ck_assert_uint_eq(sends, 1);
+}
+END_TEST
+
 static bool arrives(const char *text)
 {
     return user.receive(user.opaque, (const uint8_t *)text, strlen(text));
@@ -303,6 +346,7 @@ int main(void)
     tcase_add_test(tc, frames_go_out_in_one_turn);
     tcase_add_test(tc, a_checksum_is_completed);
     tcase_add_test(tc, frames_that_are_lost);
+    tcase_add_test(tc, segments);
     tcase_add_test(tc, a_frame_comes_in);
     tcase_add_test(tc, without_buffers_the_host_waits);
     tcase_add_test(tc, a_buffer_too_small);

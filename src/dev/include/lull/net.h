@@ -13,6 +13,8 @@
 /* Without a checksum of the frame: two addresses, a type, 1500 bytes, and
  * room for a VLAN tag. */
 enum { LULL_FRAME_BYTES_MAX = 1518 };
+/* A TCP segment that nobody has cut yet: what fits into an IP packet. */
+enum { LULL_SEGMENT_BYTES_MAX = 14 + 65535 };
 
 /* The device's end. */
 struct lull_net_user {
@@ -26,7 +28,9 @@ struct lull_net_user {
 
 /* The host's end. */
 struct lull_net {
-    /* A frame from the guest; it may be answered before this returns. */
+    /* A frame from the guest, at most LULL_FRAME_BYTES_MAX long, or where the
+     * network takes segments LULL_SEGMENT_BYTES_MAX; it may be answered before
+     * this returns. */
     void (*send)(void *host, const uint8_t *frame, size_t len);
     /* That was the last one for now. */
     void (*sent)(void *host);
@@ -35,6 +39,8 @@ struct lull_net {
     /* One device, before the loop runs; NULL when the device goes away. */
     void (*attach)(void *host, const struct lull_net_user *user);
     void *host;
+    /* TCP segments need not be cut: they get where they go in this process. */
+    bool takes_segments;
 };
 
 #endif
