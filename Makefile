@@ -103,15 +103,19 @@ test-ssh: bootstrap guest all
 # too long. -O1, because gcc needs a minute for the interpreter's loop otherwise.
 asan: SANITIZE = address,undefined
 tsan: SANITIZE = thread
+# One thread, which has nobody to race with.
+tsan: NO_SUITE = --no-suite oracle
 asan tsan:
 	@test -f build-$@/build.ninja || meson setup build-$@ \
 		-Db_sanitize=$(SANITIZE) -Db_lundef=false -Doptimization=1
 	ninja -C build-$@
-	meson test -C build-$@ --print-errorlogs --no-suite guest $(TESTS)
+	meson test -C build-$@ --print-errorlogs --no-suite guest \
+		--no-suite model --no-suite scripts $(NO_SUITE) $(TESTS)
 
 fuzz: bootstrap
 	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz \
-		-Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+		-Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+		-Doptimization=1
 	ninja -C build-fuzz fuzzers
 	@scripts/fuzz build-fuzz
 
