@@ -5,7 +5,7 @@ reached but the folder.
 
     guest_share.py LULL
 
-SHARE_STEPS says how many random operations are compared with a model; 400
+SHARE_STEPS says how many random operations are compared with a model; 200
 without it. Exit code 77 (skipped, to meson) where no guest has been fetched.
 """
 import hashlib
@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 from guest_shell import PATIENCE, Guest, check, home, start  # noqa: E402
 
 MIB = 1 << 20
-STEPS = int(os.environ.get("SHARE_STEPS", "400"))
+STEPS = int(os.environ.get("SHARE_STEPS", "200"))
 # The guest may rely on what it heard for so long (src/dev/fuse/attr.c).
 VALID_S = 0.15
 
@@ -39,14 +39,14 @@ def contents(guest, folder):
     (folder / "big").write_bytes(data)
     check(sha256(data) in guest.output("sha256sum /mnt/a/big"),
           "the guest reads a large file as something else")
-    guest.output("dd if=/dev/urandom of=/tmp/r bs=64k count=80 2>/dev/null")
+    guest.output("dd if=/dev/urandom of=/tmp/r bs=64k count=40 2>/dev/null")
     expected = guest.output("sha256sum </tmp/r").split()[0]
-    for block in ("777", "4k", "1M"):
+    for block in ("5000", "64k", "1M"):
         guest.output(f"dd if=/tmp/r of=/mnt/a/{block} bs={block} conv=fsync"
                      " 2>/dev/null")
         check(sha256((folder / block).read_bytes()) == expected,
               f"the host reads something else, blocks {block}")
-    guest.output("cd /mnt/a && rm big 777 4k && mv 1M sub && cmp sub /tmp/r;"
+    guest.output("cd /mnt/a && rm big 5000 64k && mv 1M sub && cmp sub /tmp/r;"
                  " rm sub; cd /")
     check(os.listdir(folder) == [], "files were not removed")
 
@@ -117,17 +117,19 @@ def many_files(guest, folder):
         (folder / f"file-{i}").write_bytes(b"")
     check(guest.output("ls /mnt/a | sort -u | wc -l") == "5000",
           "not every one of 5000 files is listed once")
-    check(guest.output("ls -l /mnt/a | grep -c file-") == "5000",
-          "not every one of 5000 files is there")
-    guest.output("rm -r /mnt/a/file-*")
-    check(os.listdir(folder) == [], "some of 5000 files were not removed")
+    guest.output("ls -l /mnt/a/file-77* | grep -c file- | grep -qx 111")
+    guest.output("rm /mnt/a/file-7*")
+    left = os.listdir(folder)
+    check(len(left) == 5000 - 1111, f"{len(left)} files are left of 3889")
+    for name in left:
+        (folder / name).unlink()
 
 
 def tree(guest, folder):
     """A tree of small files through tar, in and out."""
     source = folder.parent / "source"
     made = random.Random(1)
-    for i in range(300):
+    for i in range(100):
         path = source / f"d{i % 17}" / f"e{i % 5}" / f"f{i}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made.randbytes(made.randrange(9000)))

@@ -4,9 +4,8 @@
  *   lullbench share PATH STEPS SEED   random operations on one file, each
  *       compared with what memory says: `share steps=N sum=HEX`, or what
  *       differed and exit code 1
- *   lullbench files DIR COUNT         as many files of 1 KiB: made, looked at,
- *       read, removed: a rate for each
- *   lullbench stream FILE MIB         written and read in pieces of 1 MiB
+ *   lullbench folder DIR COUNT MIB    as many files of 1 KiB made, looked at,
+ *       read, removed; a file of so many MiB written and read: a rate for each
  */
 #include "bench.h"
 
@@ -253,19 +252,17 @@ static void drop(const char *name)
         bench_die(name);
 }
 
-static int small_files(const char *dir, unsigned count)
+static void small_files(unsigned count)
 {
-    if (chdir(dir) != 0)
-        bench_die(dir);
     each("files_create", count, make);
     each("files_stat", count, look);
     each("files_read", count, take);
     each("files_unlink", count, drop);
-    return 0;
 }
 
-static int stream(const char *name, unsigned mib)
+static void stream(unsigned mib)
 {
+    static const char name[] = "bench-stream";
     int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
     uint64_t start = bench_now_ns();
 
@@ -284,6 +281,14 @@ static int stream(const char *name, unsigned mib)
     rate("stream_read", mib, start, "MiB/s");
     close(fd);
     unlink(name);
+}
+
+static int folder(const char *dir, unsigned count, unsigned mib)
+{
+    if (chdir(dir) != 0)
+        bench_die(dir);
+    small_files(count);
+    stream(mib);
     return 0;
 }
 
@@ -294,9 +299,8 @@ int share_main(int argc, char **argv)
         return random_steps((unsigned)atoi(argv[2]),
                             strtoull(argv[3], NULL, 0));
     }
-    if (argc == 3 && strcmp(argv[0], "files") == 0)
-        return small_files(argv[1], (unsigned)atoi(argv[2]));
-    if (argc == 3 && strcmp(argv[0], "stream") == 0)
-        return stream(argv[1], (unsigned)atoi(argv[2]));
+    if (argc == 4 && strcmp(argv[0], "folder") == 0)
+        return folder(argv[1], (unsigned)atoi(argv[2]),
+                      (unsigned)atoi(argv[3]));
     return -1;
 }

@@ -47,9 +47,13 @@ if [ "$cmd" != poweroff ]; then
     mkdir -p /dev/pts /dev/shm
 fi
 
+# By virtio-fs, or by 9P where that is what there is, as with QEMU.
 for share in $shares; do
     mkdir -p "${share#*:}"
-    mount -t virtiofs "${share%%:*}" "${share#*:}" ||
+    mount -t virtiofs "${share%%:*}" "${share#*:}" 2>/dev/null ||
+        { modprobe -a virtio_pci 9pnet_virtio 9p &&
+            mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 \
+                "${share%%:*}" "${share#*:}"; } ||
         echo "init: lull.share=$share: not mounted"
 done
 
