@@ -48,7 +48,14 @@ int fuse_host_root(const char *path)
 
 ssize_t fuse_host_append(int fd, const struct iovec *vector, int count)
 {
-    return pwritev2(fd, vector, count, 0, RWF_APPEND);
+    ssize_t n = pwritev2(fd, vector, count, 0, RWF_APPEND);
+    off_t end;
+
+    if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+        return n;
+    /* Before 4.16. Somebody else may append at the same moment. */
+    end = lseek(fd, 0, SEEK_END);
+    return end < 0 ? -1 : pwritev(fd, vector, count, end);
 }
 
 int fuse_host_rename(int from_dir, const char *from, int to_dir, const char *to,
