@@ -8,6 +8,7 @@ that processes share counts once, over all of them. What is left when the
 guests' own memory is taken away is the monitor's.
 """
 import contextlib
+import json
 import re
 import statistics
 import subprocess
@@ -77,6 +78,21 @@ def answers(ports):
     return times
 
 
+def fallen_back(engine, vms):
+    """How many vCPUs of ours sleep in another way than they should: an
+    overloaded host can look like a sleep that does not work (docs/idle.md,
+    the ladder), and what they then cost is no idle guest's."""
+    count = 0
+    for vm in vms:
+        done = subprocess.run(
+            [engine.program, "stat", f"vm-{vm.pid}", "--json", "--interval",
+             "0"], capture_output=True, text=True)
+        if done.returncode == 0:
+            count += sum(cpu["idle"]["rung"] != "word"
+                         for cpu in json.loads(done.stdout)["cpus"])
+    return count
+
+
 def figures(costs, sizes, times):
     return {
         "many_guests": len(costs),
@@ -98,11 +114,15 @@ def one(engine, guest, options, at_rest, fail):
         vms, ports = start(stack, engine, guest, options.guests, fail)
         costs = at_rest(vms, options, options.settle_seconds)
         sizes = [memory(vm.pid, int(MEMORY[:-1]) << 10) for vm in vms]
+        back = fallen_back(engine, vms) if engine.lull else None
         times = answers(ports)
     if len(times) < len(ports):
         raise fail(f"{engine.name}: {len(times)} of {len(ports)} guests "
                    "answer ssh")
-    return figures(costs, sizes, times)
+    result = figures(costs, sizes, times)
+    if engine.lull:
+        result["many_vcpus_fallen_back"] = back
+    return result
 
 
 def many(engines, guest, options, at_rest, fail):
