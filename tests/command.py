@@ -85,6 +85,10 @@ class BadInput(Command):
                 "--memory": ["0", "1", "-5", "1Q", "99999999T", ""],
                 "--idle": ["nap", "park,share=2000", "park,depth=3"],
                 "--gic": ["v2"],
+                "--vsock": ["", "2", "three", "3,to-host=1", "3,dir=",
+                            "3,to-guest=1:/no-such/socket"],
+                "--port": ["", "a", "=none", "a b=none", ".a=none",
+                           "a=stdio"],
                 "--name": ["../x", "", "a b", "x" * 65]}.items():
             for value in values:
                 with self.subTest(option=option, value=value):

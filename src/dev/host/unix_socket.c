@@ -84,7 +84,8 @@ int unix_socket_listen(const char *path, int backlog)
 int unix_socket_connect(const char *path, unsigned patience_ms)
 {
     struct timeval patience = {.tv_sec = patience_ms / 1000,
-                               .tv_usec = patience_ms % 1000 * 1000};
+                               .tv_usec =
+                                   (suseconds_t)(patience_ms % 1000) * 1000};
     struct sockaddr_un address;
     int fd;
 

@@ -43,7 +43,7 @@ static bool add_rule(const struct parser *p, const char *item,
         return refuse(p, "--vsock: %s: give PORT:PATH", item);
     if (strlen(colon + 1) >= sizeof(rule.path))
         return refuse(p, "--vsock: %s: too long for a socket's path", item);
-    strcpy(rule.path, colon + 1);
+    snprintf(rule.path, sizeof(rule.path), "%s", colon + 1);
     for (unsigned i = 0; i < *count; i++)
         if (rules[i].port == rule.port)
             return refuse(p, "--vsock: %s: that port has a socket already",
@@ -62,7 +62,7 @@ static bool set_dir(const struct parser *p, const char *item, const char *value,
         return refuse(p, "--vsock: %s: give a directory", item);
     if (strlen(value) + sizeof("/4294967295") > sizeof(spec->dir))
         return refuse(p, "--vsock: %s: too long for a socket's path", item);
-    strcpy(spec->dir, value);
+    snprintf(spec->dir, sizeof(spec->dir), "%s", value);
     return true;
 }
 
