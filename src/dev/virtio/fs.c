@@ -100,7 +100,7 @@ static void *work(void *opaque)
         else if (fs->draining == 0 && virtio_pop(&fs->base, REQUESTS))
             serve(fs, REQUESTS);
         else
-            pthread_cond_wait(&fs->news, &fs->base.lock);
+            virtio_wait(&fs->base, &fs->news);
     }
     virtio_unlock(&fs->base);
     return NULL;
@@ -131,7 +131,7 @@ static void drain(struct lull_virtio *dev)
 
     fs->draining++;
     while (fs->serving)
-        pthread_cond_wait(&fs->drained, &dev->lock);
+        virtio_wait(dev, &fs->drained);
     fs->draining--;
 }
 
