@@ -947,10 +947,31 @@ START_TEST(rung_is_mended_before_it_is_left_for_lateness)
     ck_assert(!timed(1, 6 * MS));
     ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
     ck_assert_uint_eq(rung.oversleeps, 2);
-    /* The same again on the next. */
+}
+END_TEST
+
+/* A host that is short of CPUs makes every sleep late: the best is kept. */
+START_TEST(rung_does_not_fall_for_a_host_that_is_late)
+{
+    new_rung();
+    timed(64, 6 * MS);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
     ck_assert(timed(32, 6 * MS));
     timed(32, 6 * MS);
-    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_ALARM);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    ck_assert_uint_eq(rung.changes, 2);
+    /* For a minute, and again from then on. */
+    timed(3000, 6 * MS);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_WORD);
+    now_ns += 60 * SECOND;
+    timed(64, 6 * MS);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
+    /* Another reason to leave a rung is none to come back to the top. */
+    new_rung();
+    rung_fail(&rung, now_ns);
+    timed(64, 6 * MS);
+    ck_assert_int_eq(rung_now(&rung, now_ns), IDLE_RUNG_CONDVAR);
+    ck_assert_uint_eq(rung.changes, 1);
 }
 END_TEST
 
@@ -1128,6 +1149,7 @@ static TCase *ladder(void)
     tcase_add_test(tc, rung_by_rung_to_the_last);
     tcase_add_test(tc, rung_fails_at_one_strike);
     tcase_add_test(tc, rung_is_mended_before_it_is_left_for_lateness);
+    tcase_add_test(tc, rung_does_not_fall_for_a_host_that_is_late);
     tcase_add_test(tc, rung_is_kept_when_mending_helped);
     tcase_add_test(tc, rung_judges_lateness_by_the_median);
     tcase_add_test(tc, rung_tries_the_top_again_ever_later);

@@ -28,6 +28,7 @@ static void new_windows(struct rung *r)
     r->slept_ns = 0;
     r->timed = r->late = 0;
     r->mended = false;
+    r->came_late = false;
 }
 
 static void step_to(struct rung *r, enum idle_rung rung)
@@ -76,10 +77,26 @@ void rung_watch(struct rung *r, bool stray, uint64_t slept_ns, uint64_t now)
         r->retry_ns = 0;
 }
 
+static void leave_for_lateness(struct rung *r, uint64_t now)
+{
+    if (r->at == IDLE_RUNG_WORD) {
+        rung_fail(r, now);
+        r->came_late = true;
+        return;
+    }
+    r->late_again_ns = now + r->retry_ns;
+    if (r->came_late && !r->pinned) {
+        step_to(r, IDLE_RUNG_WORD);
+        r->top_since_ns = now;
+    }
+}
+
 bool rung_timed(struct rung *r, uint64_t late_ns, uint64_t now)
 {
     bool first = !r->mended;
 
+    if (now < r->late_again_ns)
+        return false;
     r->timed++;
     r->late += late_ns > LATE_NS;
     if (r->timed < TIMED_WINDOW)
@@ -95,7 +112,7 @@ bool rung_timed(struct rung *r, uint64_t late_ns, uint64_t now)
     if (first)
         r->mended = true;
     else
-        rung_fail(r, now);
+        leave_for_lateness(r, now);
     return first;
 }
 

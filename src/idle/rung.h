@@ -11,7 +11,10 @@
  * One rung down: at once when the sleep is refused, or misses a wake; after 64
  * waits when most return by themselves within 20 us at the mean; after 32
  * waits for a time when most are more than 5 ms late, the second time, for the
- * first is answered by making the thread punctual again. The top is tried
+ * first is answered by making the thread punctual again. If the rung below is
+ * as late, the host is short of CPUs and no sleep is to blame: back to the top,
+ * and lateness is not looked at for as long as a distrust lasts. (Slices would
+ * be as late, and dearer, on a host that has nothing to give.) The top is tried
  * again after a minute, and after twice as long each time that it fails; from
  * there whatever works is found by the same rules. A top that has held for as
  * long as it was distrusted is trusted as if nothing had been.
@@ -37,6 +40,8 @@ struct rung {
     uint64_t slept_ns;
     unsigned timed, late;
     bool mended;
+    bool came_late;         /* to this rung, because the top was late */
+    uint64_t late_again_ns; /* until then lateness is the host's */
 };
 
 /* 0: a minute. */
