@@ -16,6 +16,9 @@
 
 BUILD ?= build
 MESON_OPTIONS ?=
+# One test more at a time than there are processors: many wait for guests.
+MESON_TEST = meson test --print-errorlogs --num-processes \
+	$$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
 .PHONY: all demo test litmus model arm64 macos asan tsan fuzz fmt lint \
 	bench install clean bootstrap guest test-guest test-qemu test-ssh \
@@ -42,7 +45,7 @@ guest:
 
 test: bootstrap guest
 	@$(MAKE) all
-	meson test -C $(BUILD) --print-errorlogs $(TESTS)
+	$(MESON_TEST) -C $(BUILD) $(TESTS)
 
 # The litmus tests of the memory model, on two vCPUs and on four, compiled and
 # interpreted: 10^8 runs in which something is forbidden; most of an hour.
@@ -76,8 +79,8 @@ arm64:
 	test -f build-arm64/build.ninja || meson setup build-arm64 \
 		--cross-file "$$places" --cross-file tests/cross/aarch64-linux.ini
 	ninja -C build-arm64
-	CK_TIMEOUT_MULTIPLIER=10 LITMUS_RUNS=2000 meson test -C build-arm64 -t 3 \
-		--print-errorlogs --no-suite guest --no-suite model \
+	CK_TIMEOUT_MULTIPLIER=10 LITMUS_RUNS=2000 $(MESON_TEST) -C build-arm64 \
+		-t 3 --no-suite guest --no-suite model \
 		--no-suite scripts $(TESTS)
 
 # macOS, as far as that goes without one: compiled, linked, looked at.
@@ -109,7 +112,7 @@ asan tsan:
 	@test -f build-$@/build.ninja || meson setup build-$@ \
 		-Db_sanitize=$(SANITIZE) -Db_lundef=false -Doptimization=1
 	ninja -C build-$@
-	meson test -C build-$@ --print-errorlogs --no-suite guest \
+	$(MESON_TEST) -C build-$@ --no-suite guest \
 		--no-suite model --no-suite scripts $(NO_SUITE) $(TESTS)
 
 fuzz: bootstrap
