@@ -255,6 +255,26 @@ START_TEST(the_guest_overrules_the_version)
 }
 END_TEST
 
+/* As 11.0's vCPUs are seen: 10000 wake-ups per second of CPU, from the lock and
+ * not from a WFI. */
+START_TEST(a_fight_for_the_lock_is_no_storm)
+{
+    an_idle_qemu();
+    spin(2, 2);
+    SET(seen.accel, "hvf");
+    threads[2].wakes = 20000;
+    threads[2].pc_samples = 20;
+    threads[2].pc_at_wfi = 8;
+    judged(DOCTOR_WFI_RETURNS);
+    threads[2].wakes = 31000;
+    judged(DOCTOR_TIMER_STORM);
+    /* One that sleeps most of the time is woken that often. */
+    threads[2].run_ns = 700 * MS;
+    threads[2].wakes = 4000;
+    judged(DOCTOR_TIMER_STORM);
+}
+END_TEST
+
 START_TEST(the_defect_is_no_excuse_for_others)
 {
     an_idle_qemu();
@@ -612,6 +632,7 @@ int main(void)
     tcase_add_test(all, never_started_by_the_counters);
     tcase_add_test(all, the_defect_by_version);
     tcase_add_test(all, the_guest_overrules_the_version);
+    tcase_add_test(all, a_fight_for_the_lock_is_no_storm);
     tcase_add_test(all, the_defect_is_no_excuse_for_others);
     tcase_add_test(all, counted_wfis);
     tcase_add_test(all, storms_begin_at_4000_per_second_of_cpu);
