@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lull/control.h"
+#include "lull/passed_fd.h"
 
 enum { TIMEOUT_S = 10, ERR_BYTES = 256 };
 
@@ -43,32 +44,6 @@ static bool failed(char *err, size_t err_bytes, const struct client *client,
 /* ---- messages
  * ------------------------------------------------------------------ */
 
-/* A recv, and with it the descriptor that may come along. */
-static ssize_t receive_some(struct client *client)
-{
-    union {
-        struct cmsghdr header; /* for its alignment */
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec data = {client->in + client->in_len,
-                         client->in_room - client->in_len};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
-    ssize_t n = recvmsg(client->fd, &message, 0);
-
-    if (n > 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
-        control.header.cmsg_level == SOL_SOCKET &&
-        control.header.cmsg_type == SCM_RIGHTS) {
-        if (client->passed_fd >= 0)
-            close(client->passed_fd);
-        memcpy(&client->passed_fd, CMSG_DATA(&control.header), sizeof(int));
-        fcntl(client->passed_fd, F_SETFD, FD_CLOEXEC);
-    }
-    return n;
-}
-
 static bool receive_more(struct client *client, char *err, size_t err_bytes)
 {
     ssize_t n;
@@ -83,7 +58,9 @@ static bool receive_more(struct client *client, char *err, size_t err_bytes)
         client->in_room = room;
     }
     do
-        n = receive_some(client);
+        n = recv_passed_fd(client->fd, client->in + client->in_len,
+                           client->in_room - client->in_len,
+                           &client->passed_fd);
     while (n < 0 && errno == EINTR);
     if (n == 0)
         return failed(err, err_bytes, client, "the VM has ended");

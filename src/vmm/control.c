@@ -20,6 +20,7 @@
 
 #include "control_server.h"
 #include "lull/control.h"
+#include "lull/passed_fd.h"
 #include "machine.h"
 #include "qmp.h"
 #include "recording.h"
@@ -218,28 +219,9 @@ static bool client_message(struct client *client)
  * and what a client sends without need is closed with the connection. */
 static ssize_t client_receive(struct client *client)
 {
-    int *fd = &client->session.given_fd;
-    union {
-        struct cmsghdr header; /* for its alignment */
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec data = {client->in + client->in_len,
-                         INPUT_MAX - client->in_len};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
-    ssize_t n = recvmsg(client->fd, &message, 0);
-
-    if (n > 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
-        control.header.cmsg_level == SOL_SOCKET &&
-        control.header.cmsg_type == SCM_RIGHTS) {
-        if (*fd >= 0)
-            close(*fd);
-        memcpy(fd, CMSG_DATA(&control.header), sizeof(int));
-        fcntl(*fd, F_SETFD, FD_CLOEXEC);
-    }
-    return n;
+    return recv_passed_fd(client->fd, client->in + client->in_len,
+                          INPUT_MAX - client->in_len,
+                          &client->session.given_fd);
 }
 
 static void client_read(struct client *client)

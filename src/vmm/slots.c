@@ -17,6 +17,7 @@
 #include "agent.h"
 #include "lull/console.h"
 #include "lull/disk_file.h"
+#include "lull/plain_name.h"
 #include "lull/share.h"
 #include "lull/stream_net.h"
 #include "lull/user_net.h"
@@ -152,13 +153,11 @@ static bool add_console(struct slots *slots, struct why *why)
 /* "NAME=WHERE"; a guest makes a file's name of the name. */
 static bool read_port(struct slots *slots, unsigned number, struct why *why)
 {
-    static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
-                             "tuvwxyz0123456789._-";
     const char *text = slots->config->ports[number];
     size_t len = strcspn(text, "=");
 
-    if (len == 0 || len > LULL_PORT_NAME_MAX || strspn(text, ok) != len ||
-        text[0] == '.' || text[len] == '\0')
+    if (!plain_name(text, len, LULL_PORT_NAME_MAX) || text[0] == '.' ||
+        text[len] == '\0')
         return because(why,
                        "--port %s: give NAME=WHERE, NAME of up to %d letters, "
                        "digits, '.', '_' or '-', the first no '.'",

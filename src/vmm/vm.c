@@ -29,6 +29,7 @@
 #include "fdt_build.h"
 #include "host.h"
 #include "lull/bits.h"
+#include "lull/plain_name.h"
 #include "panic.h"
 #include "slots.h"
 #include "recording.h"
@@ -664,11 +665,7 @@ static bool vm_bus_new(struct lull_vm *vm, struct why *why)
 
 bool lull_vm_name_ok(const char *name)
 {
-    static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
-                             "tuvwxyz0123456789._-";
-    size_t len = strlen(name);
-
-    return len >= 1 && len <= LULL_VM_NAME_MAX && strspn(name, ok) == len &&
+    return plain_name(name, strlen(name), LULL_VM_NAME_MAX) &&
            strchr("._-", name[0]) == NULL;
 }
 

@@ -85,10 +85,8 @@ int put_entry(struct lull_share *share, uint8_t *at, struct node *dir,
 int op_lookup(struct lull_share *share, struct fuse_call *call)
 {
     const char *name;
-    int error = fuse_name(call, &name);
+    int error = fuse_last_name(call, &name);
 
-    if (error == 0)
-        error = fuse_end(call);
     if (error != 0)
         return error;
     return put_entry(share, fuse_put(call, FUSE_ENTRY_OUT), call->node, name);

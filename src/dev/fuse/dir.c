@@ -48,10 +48,8 @@ int op_mknod(struct lull_share *share, struct fuse_call *call)
     const uint8_t *in = fuse_take(call, 16);
     mode_t type = (mode_t)get_le32(in) & S_IFMT;
     const char *name;
-    int dir, error = fuse_name(call, &name);
+    int dir, error = fuse_last_name(call, &name);
 
-    if (error == 0)
-        error = fuse_end(call);
     if (error != 0)
         return error;
     dir = node_fd(&share->nodes, call->node);
@@ -82,10 +80,8 @@ int op_mkdir(struct lull_share *share, struct fuse_call *call)
     const uint8_t *in = fuse_take(call, 8);
     mode_t mode = mode_allowed(S_IFDIR, get_le32(in));
     const char *name;
-    int dir, error = fuse_name(call, &name);
+    int dir, error = fuse_last_name(call, &name);
 
-    if (error == 0)
-        error = fuse_end(call);
     if (error != 0)
         return error;
     dir = node_fd(&share->nodes, call->node);
@@ -116,10 +112,8 @@ int op_link(struct lull_share *share, struct fuse_call *call)
 {
     struct node *node = node_get(&share->nodes, get_le64(fuse_take(call, 8)));
     const char *name, *old_name;
-    int dir, old_dir, error = fuse_name(call, &name);
+    int dir, old_dir, error = fuse_last_name(call, &name);
 
-    if (error == 0)
-        error = fuse_end(call);
     if (error != 0)
         return error;
     if (node == NULL)
@@ -141,10 +135,8 @@ int op_unlink(struct lull_share *share, struct fuse_call *call)
     int flags = call->opcode == FUSE_RMDIR ? AT_REMOVEDIR : 0;
     const char *name;
     struct node *node;
-    int dir, error = fuse_name(call, &name);
+    int dir, error = fuse_last_name(call, &name);
 
-    if (error == 0)
-        error = fuse_end(call);
     if (error != 0)
         return error;
     node = node_known(&share->nodes, call->node, name);
@@ -179,9 +171,7 @@ static int get_renaming(struct lull_share *share, struct fuse_call *call,
     r->flags = call->opcode == FUSE_RENAME ? 0 : get_le32(in + 8);
     error = fuse_name(call, &r->from);
     if (error == 0)
-        error = fuse_name(call, &r->to);
-    if (error == 0)
-        error = fuse_end(call);
+        error = fuse_last_name(call, &r->to);
     if (error != 0)
         return error;
     if (r->to_dir == NULL)

@@ -185,10 +185,8 @@ int op_create(struct lull_share *share, struct fuse_call *call)
     const char *name;
     struct node *node;
     uint8_t *entry;
-    int error = fuse_name(call, &name);
+    int error = fuse_last_name(call, &name);
 
-    if (error == 0)
-        error = fuse_end(call);
     if (error != 0)
         return error;
     dir = node_fd(&share->nodes, call->node);

@@ -68,6 +68,13 @@ int fuse_end(const struct fuse_call *call)
     return call->in.bad || call->in.left != 0 ? EINVAL : 0;
 }
 
+int fuse_last_name(struct fuse_call *call, const char **name)
+{
+    int error = fuse_name(call, name);
+
+    return error != 0 ? error : fuse_end(call);
+}
+
 uint8_t *fuse_put(struct fuse_call *call, uint32_t size)
 {
     uint8_t *at = call->reply + call->reply_len;

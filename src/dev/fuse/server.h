@@ -98,6 +98,8 @@ const char *fuse_string(struct fuse_call *call);
 int fuse_name(struct fuse_call *call, const char **name);
 /* 0, or EINVAL: arguments were missing, or too many. */
 int fuse_end(const struct fuse_call *call);
+/* fuse_name of a name behind which there is nothing. */
+int fuse_last_name(struct fuse_call *call, const char **name);
 /* `size` bytes of the answer, zeros so far; there is always room in the
  * buffer, and an answer that the driver has no room for becomes an error. */
 uint8_t *fuse_put(struct fuse_call *call, uint32_t size);

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "lull/fail.h"
+#include "lull/plain_name.h"
 #include "server.h"
 
 enum {
@@ -18,17 +19,6 @@ enum {
     DESCRIPTORS_KEPT = 128, /* for everything else in the process */
     DESCRIPTORS_MIN = 32,
 };
-
-__attribute__((format(printf, 3, 4))) static bool
-fail(char *error, size_t error_bytes, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(error, error_bytes, format, args);
-    va_end(args);
-    return false;
-}
 
 unsigned lull_share_descriptors(void)
 {
@@ -54,11 +44,7 @@ unsigned lull_share_descriptors(void)
 
 static bool tag_ok(const char *tag)
 {
-    static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
-                             "tuvwxyz0123456789._-";
-    size_t len = strlen(tag);
-
-    return len >= 1 && len <= LULL_SHARE_TAG_MAX && strspn(tag, ok) == len;
+    return plain_name(tag, strlen(tag), LULL_SHARE_TAG_MAX);
 }
 
 /* The option is taken off the end, and the tag then: a path may have commas

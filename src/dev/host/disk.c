@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "disk_pool.h"
 #include "disk_ring.h"
 #include "lull/disk_file.h"
+#include "lull/fail.h"
 
 struct lull_disk_file {
     struct lull_disk disk;
@@ -82,17 +82,6 @@ struct options {
     bool read_only, direct;
     enum aio aio;
 };
-
-__attribute__((format(printf, 3, 4))) static bool
-fail(char *error, size_t error_bytes, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(error, error_bytes, format, args);
-    va_end(args);
-    return false;
-}
 
 /* Options are taken off the end, so that a path may have commas. */
 static void take_options(struct options *options)

@@ -25,12 +25,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <slirp/libslirp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "lull/fail.h"
 #include "lull/user_net.h"
 
 enum {
@@ -447,17 +447,6 @@ static void net_attach(void *host, const struct lull_net_user *user)
 
 /* ---- options -------------------------------------------------------------
  */
-
-__attribute__((format(printf, 3, 4))) static bool
-fail(char *error, size_t error_bytes, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(error, error_bytes, format, args);
-    va_end(args);
-    return false;
-}
 
 struct forward {
     bool udp;
