@@ -268,6 +268,11 @@ START_TEST(a_fight_for_the_lock_is_no_storm)
     judged(DOCTOR_WFI_RETURNS);
     threads[2].wakes = 31000;
     judged(DOCTOR_TIMER_STORM);
+    /* TCG waits at a WFI without it. */
+    threads[2].wakes = 20000;
+    SET(seen.accel, "tcg");
+    judged(DOCTOR_TIMER_STORM);
+    SET(seen.accel, "hvf");
     /* One that sleeps most of the time is woken that often. */
     threads[2].run_ns = 700 * MS;
     threads[2].wakes = 4000;
