@@ -574,7 +574,8 @@ static void memory_give(void *vm, void *at, uint64_t bytes)
 
 static bool vm_console_new(struct lull_vm *vm, struct why *why)
 {
-    struct lull_console_config config = {vm->loop, console_quit, vm};
+    struct lull_console_config config = {
+        .loop = vm->loop, .quit = console_quit, .opaque = vm};
 
     vm->console = lull_console_new(&config, vm->config.console, why->text,
                                    sizeof(why->text));

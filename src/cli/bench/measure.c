@@ -6,8 +6,7 @@
  *
  * A kick's latency is one way: the program in the guest says what its counter
  * was when it had the byte, and x-lull-stats says what that is in the host's
- * time. So the answer's way back, which is buffered for a millisecond, is no
- * part of it.
+ * time. So the answer's way back is no part of it.
  */
 #include "measure.h"
 

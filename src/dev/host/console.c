@@ -2,17 +2,22 @@
  * Host back ends for a byte channel: standard input and output, a file, a
  * Unix socket, nothing.
  *
- * Output goes into a ring and is written by the loop's thread. The first byte
- * into an empty ring arms a timer; what follows within that millisecond goes
- * out in the same write(2). A guest prints a boot log byte by byte: without
- * the wait each byte would wake the loop's thread.
+ * A guest prints byte by byte, and a key's echo is one byte. So what comes
+ * after silence is written at once, by the thread that has it, which wakes
+ * nobody but the reader; what follows soon goes into a ring, which the loop's
+ * thread writes when an eighth of a millisecond is over. Output that is dense
+ * gathers for up to a millisecond: a boot log costs few system calls.
  *
+ * A vCPU's thread must not wait for the host, so only a descriptor that never
+ * blocks is written at once: a socket's, or a terminal or pipe opened anew.
  * Descriptors that we were given are never made non-blocking: that would
- * change them for the shell that shares them. We ask poll(2) first and write
- * no more than a pipe takes at once.
+ * change them for the shell that shares them. Where there is no other, the
+ * loop's thread asks poll(2) first and writes no more than a pipe takes at
+ * once; should another writer fill the pipe in between, it is the one to wait.
  *
- * Lock order: a device's lock, then the console's. The device is called back
- * without the console's lock.
+ * Lock order: a device's lock, then the console's, which is held over a write
+ * at once, so that bytes keep their order. The device is called back without
+ * the console's lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lull/console.h"
@@ -35,7 +42,9 @@ enum {
     OUT_DRAINED = 16 * 1024, /* below this, room again */
     OUT_AT_ONCE = 16 * 1024, /* do not wait for the timer */
     OUT_CHUNK = 4096,        /* a pipe that polls writable takes so much */
-    OUT_DELAY_NS = 1000000,  /* how long output gathers */
+    OUT_DELAY_NS = 1000000,  /* how long output gathers, at most; */
+    OUT_PROMPT_NS = 125000,  /* for a reader who may be waiting, at least */
+    OUT_DENSE = 32,          /* bytes in that time that are no conversation */
     FLUSH_CHUNKS = 16,
     DRAIN_PATIENCE_MS = 1000, /* at the end, for a host that takes nothing */
     IN_CHUNK = 4096,
@@ -58,8 +67,13 @@ struct lull_console {
     bool in_paused;     /* the device refused bytes, or is about to */
     bool no_reader;     /* a socket without a client: keep the latest */
     bool out_gone;      /* nobody will ever read: throw away */
+    bool prompt;        /* somebody may be waiting for what is written */
+    bool never_blocks;  /* out_fd does not */
+    uint64_t delay_ns;  /* so long output gathers after the last write, */
+    uint64_t due_ns;    /* that is, until then */
 
-    /* The loop's thread only */
+    /* The loop's thread only; but out_fd is read under the lock by who finds
+     * a reader there, so it changes while there is none. */
     int in_fd, out_fd, listen_fd;
     bool own_out;
     bool is_terminal, escaped;
@@ -72,14 +86,19 @@ struct lull_console {
 
 /* --- output ----------------------------------------------------------- */
 
-static void ring_put(struct lull_console *c, const uint8_t *bytes, size_t len)
+/* Returns how much the ring has taken. */
+static size_t ring_put(struct lull_console *c, const uint8_t *bytes, size_t len)
 {
     size_t tail = (c->out_head + c->out_len) % OUT_BYTES;
-    size_t first = len < OUT_BYTES - tail ? len : OUT_BYTES - tail;
+    size_t first;
 
+    if (len > OUT_BYTES - c->out_len)
+        len = OUT_BYTES - c->out_len;
+    first = len < OUT_BYTES - tail ? len : OUT_BYTES - tail;
     memcpy(c->out + tail, bytes, first);
     memcpy(c->out, bytes + first, len - first);
     c->out_len += len;
+    return len;
 }
 
 static void ring_drop(struct lull_console *c, size_t len)
@@ -100,6 +119,71 @@ static void make_room(struct lull_console *c, size_t len)
     }
 }
 
+static uint64_t host_now_ns(void *opaque)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * So much is written now: how long does what follows gather? The longer, the
+ * denser it comes.
+ */
+static void note_write(struct lull_console *c, uint64_t now_ns, size_t len)
+{
+    c->stats.out_writes++;
+    c->delay_ns = len >= OUT_DENSE ? c->delay_ns * 2 : c->delay_ns / 2;
+    if (c->delay_ns < OUT_PROMPT_NS)
+        c->delay_ns = OUT_PROMPT_NS;
+    if (c->delay_ns > OUT_DELAY_NS)
+        c->delay_ns = OUT_DELAY_NS;
+    c->due_ns = now_ns + c->delay_ns;
+}
+
+/*
+ * Write to a host that waits for it, if it takes it: returns how much. Whatever
+ * is wrong is found again, and seen to, by the loop's thread.
+ */
+static size_t write_at_once(struct lull_console *c, const uint8_t *bytes,
+                            size_t len, uint64_t now_ns)
+{
+    ssize_t written;
+
+    if (!c->never_blocks || len > OUT_CHUNK)
+        return 0;
+    written = write(c->out_fd, bytes, len);
+    if (written <= 0)
+        return 0;
+    note_write(c, now_ns, (size_t)written);
+    return (size_t)written;
+}
+
+/* For a reader who is there. Returns how much was taken. */
+static size_t put_out(struct lull_console *c, const uint8_t *bytes, size_t len)
+{
+    uint64_t delay_ns = OUT_DELAY_NS;
+    size_t written = 0, taken;
+    bool much;
+
+    if (!c->flush_coming && c->prompt) {
+        uint64_t now_ns = c->config.now_ns(c->config.opaque);
+
+        if (now_ns >= c->due_ns)
+            written = write_at_once(c, bytes, len, now_ns);
+        delay_ns = now_ns < c->due_ns ? c->due_ns - now_ns : 1;
+    }
+    if (written == len)
+        return len;
+    taken = ring_put(c, bytes + written, len - written);
+    much = c->out_len >= OUT_AT_ONCE && c->out_len - taken < OUT_AT_ONCE;
+    if (!c->flush_coming || much)
+        lull_timer_set(c->flush_timer, much ? 1 : delay_ns);
+    c->flush_coming = true;
+    return written + taken;
+}
+
 static size_t console_write(void *host, const uint8_t *bytes, size_t len)
 {
     struct lull_console *c = host;
@@ -107,24 +191,13 @@ static size_t console_write(void *host, const uint8_t *bytes, size_t len)
 
     pthread_mutex_lock(&c->lock);
     c->stats.out_bytes += len;
-    if (c->out_gone) {
-        pthread_mutex_unlock(&c->lock);
-        return len;
-    }
-    if (c->no_reader)
+    if (c->no_reader) {
         make_room(c, len);
-    if (taken > OUT_BYTES - c->out_len)
-        taken = OUT_BYTES - c->out_len;
-    ring_put(c, bytes, taken);
-    c->stats.lost_bytes += len - taken;
-    if (!c->no_reader && c->out_len != 0) {
-        bool much =
-            c->out_len >= OUT_AT_ONCE && c->out_len - taken < OUT_AT_ONCE;
-
-        if (!c->flush_coming || much)
-            lull_timer_set(c->flush_timer, much ? 1 : OUT_DELAY_NS);
-        c->flush_coming = true;
+        taken = ring_put(c, bytes, len);
+    } else if (!c->out_gone) {
+        taken = put_out(c, bytes, len);
     }
+    c->stats.lost_bytes += len - taken;
     pthread_mutex_unlock(&c->lock);
     return taken;
 }
@@ -219,7 +292,7 @@ static enum progress write_some(struct lull_console *c, int wait_ms)
         return NOTHING_LEFT;
     }
     pthread_mutex_lock(&c->lock);
-    c->stats.out_writes++;
+    note_write(c, c->config.now_ns(c->config.opaque), (size_t)written);
     ring_drop(c, (size_t)written);
     pthread_mutex_unlock(&c->lock);
     return WROTE;
@@ -425,6 +498,8 @@ static struct lull_console *allocate(const struct lull_console_config *config)
     if (c == NULL)
         return NULL;
     c->config = *config;
+    if (c->config.now_ns == NULL)
+        c->config.now_ns = host_now_ns;
     c->in_fd = c->out_fd = c->listen_fd = -1;
     pthread_mutex_init(&c->lock, NULL);
     c->chardev = (struct lull_chardev){.write = console_write,
@@ -463,21 +538,40 @@ static bool watch_fds(struct lull_console *c)
         if (c->out_watch == NULL)
             return false;
     }
-    c->out_gone = c->out_fd < 0 && c->listen_fd < 0;
     return true;
 }
 
+static bool is_a(int fd, mode_t type)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type;
+}
+
 /*
- * A terminal's write can block although poll said yes; opened anew, it is a
- * description of our own that may be non-blocking.
+ * A terminal's write can block although poll said yes, and so can a pipe's that
+ * others write to. Opened anew, it is a description of our own that may be
+ * non-blocking. A pipe has a name for that on Linux only.
  */
-static int open_terminal_again(int fd)
+static int open_again(int fd)
 {
     char name[256];
 
-    if (!isatty(fd) || ttyname_r(fd, name, sizeof(name)) != 0)
+    if (isatty(fd)) {
+        if (ttyname_r(fd, name, sizeof(name)) != 0)
+            return -1;
+    } else if (is_a(fd, S_IFIFO)) {
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    } else {
         return -1;
+    }
     return open(name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Who reads a file comes for it later, or looks now and then. */
+static bool has_reader(int fd)
+{
+    return isatty(fd) || is_a(fd, S_IFIFO) || is_a(fd, S_IFSOCK);
 }
 
 struct lull_console *
@@ -497,11 +591,13 @@ lull_console_new_fds(const struct lull_console_config *config, int in_fd,
         if (!c->is_terminal)
             c->in_fd = -1;
     }
-    again = out_fd >= 0 ? open_terminal_again(out_fd) : -1;
+    again = out_fd >= 0 ? open_again(out_fd) : -1;
     if (again >= 0) {
         c->out_fd = again;
-        c->own_out = true;
+        c->own_out = c->never_blocks = true;
     }
+    c->out_gone = out_fd < 0;
+    c->prompt = has_reader(out_fd);
     if (!watch_fds(c)) {
         lull_console_free(c);
         return NULL;
@@ -530,7 +626,7 @@ static struct lull_console *new_file(const struct lull_console_config *config,
     if (fd < 0)
         return NULL;
     c = lull_console_new_fds(config, -1, fd);
-    if (c == NULL || c->own_out) /* it was a terminal, and opened again */
+    if (c == NULL || c->own_out) /* it was opened again */
         close(fd);
     else
         c->own_out = true;
@@ -545,12 +641,12 @@ static void disconnect(struct lull_console *c)
     lull_watch_free(c->in_watch);
     lull_watch_free(c->out_watch);
     c->in_watch = c->out_watch = NULL;
-    close(c->in_fd);
-    c->in_fd = c->out_fd = -1;
     pthread_mutex_lock(&c->lock);
     c->no_reader = true;
     c->flush_coming = false;
     pthread_mutex_unlock(&c->lock);
+    close(c->in_fd);
+    c->in_fd = c->out_fd = -1;
     tell_drained(c);
     tell_peer(c);
 }
@@ -569,14 +665,14 @@ static void client_ready(void *opaque, unsigned events)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     c->in_fd = c->out_fd = fd;
-    pthread_mutex_lock(&c->lock);
-    c->no_reader = false;
-    c->flush_coming = true;
-    pthread_mutex_unlock(&c->lock);
     if (!watch_fds(c)) {
         disconnect(c);
         return;
     }
+    pthread_mutex_lock(&c->lock);
+    c->no_reader = false;
+    c->flush_coming = true;
+    pthread_mutex_unlock(&c->lock);
     tell_peer(c);
     want_input(c);
     flush(c);
@@ -589,7 +685,7 @@ static struct lull_console *new_socket(const struct lull_console_config *config,
 
     if (c == NULL)
         return NULL;
-    c->no_reader = true;
+    c->no_reader = c->prompt = c->never_blocks = true;
     c->listen_fd = unix_socket_listen(path, 1);
     if (c->listen_fd >= 0) {
         c->path = strdup(path);

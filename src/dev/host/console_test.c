@@ -73,12 +73,17 @@ static void *run(void *opaque)
     return NULL;
 }
 
-static void start(struct lull_console *made)
+static void attach(struct lull_console *made)
 {
     console = made;
     ck_assert_ptr_nonnull(console);
     chardev = lull_console_chardev(console);
     chardev->attach(chardev->host, &user);
+}
+
+static void start(struct lull_console *made)
+{
+    attach(made);
     pthread_create(&thread, NULL, run, NULL);
 }
 
@@ -90,11 +95,22 @@ static void stop(void)
     console = NULL;
 }
 
+static atomic_uint_fast64_t handed_ns; /* the time; 0: the host's */
+
+static uint64_t now_ns(void *opaque)
+{
+    return atomic_load(&handed_ns);
+}
+
 static const struct lull_console_config *config(void)
 {
     static struct lull_console_config c;
 
-    c = (struct lull_console_config){.loop = loop, .quit = quit};
+    c = (struct lull_console_config){
+        .loop = loop,
+        .quit = quit,
+        .now_ns = atomic_load(&handed_ns) != 0 ? now_ns : NULL,
+    };
     return &c;
 }
 
@@ -119,6 +135,7 @@ static void setup(void)
     appetite = sizeof(received);
     atomic_store(&drains, 0);
     atomic_store(&quits, 0);
+    atomic_store(&handed_ns, 0);
     snprintf(directory, sizeof(directory), "/tmp/lull-console-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
 }
@@ -180,6 +197,129 @@ START_TEST(both_ways)
     AWAIT(heard() == 6);
     ck_assert_mem_eq(received, "\1x abc", 6); /* a pipe has no escape key */
     ck_assert_uint_eq(atomic_load(&quits), 0);
+}
+END_TEST
+
+/* What a pipe holds now, without waiting. */
+static void expect_now(int fd, const char *text)
+{
+    char got[KIB];
+    struct pollfd in = {.fd = fd, .events = POLLIN};
+    ssize_t n = poll(&in, 1, 0) == 1 ? read(fd, got, sizeof(got)) : 0;
+
+    ck_assert_int_eq(n, (ssize_t)strlen(text));
+    ck_assert_mem_eq(got, text, (size_t)n);
+}
+
+static void later(uint64_t delay_ns)
+{
+    atomic_fetch_add(&handed_ns, delay_ns);
+}
+
+/* The loop does not run at first, so that what is seen is the writer's own
+ * doing. */
+START_TEST(the_first_byte_after_quiet_does_not_wait)
+{
+    atomic_store(&handed_ns, 1);
+    attach(lull_console_new_fds(config(), to_guest[0], from_guest[1]));
+    say("a");
+    expect_now(from_guest[0], "a");
+    later(124999);
+    say("b");
+    expect_now(from_guest[0], "");
+    later(5000000);
+    say("c"); /* does not overtake */
+    expect_now(from_guest[0], "");
+    pthread_create(&thread, NULL, run, NULL);
+    expect_from(from_guest[0], "bc");
+    AWAIT(lull_console_stats(console).out_writes == 2);
+    lull_loop_quit(loop);
+    pthread_join(thread, NULL);
+    say("d"); /* just now something was written */
+    expect_now(from_guest[0], "");
+    pthread_create(&thread, NULL, run, NULL);
+    expect_from(from_guest[0], "d");
+    stop();
+}
+END_TEST
+
+/* A boot log: the more in a piece, the longer until the next. */
+START_TEST(dense_output_gathers_longer)
+{
+    static const char line[] = "a line, as long as a kernel's lines are";
+    static const unsigned delays_us[] = {125, 250, 500, 1000, 1000};
+
+    atomic_store(&handed_ns, 1);
+    attach(lull_console_new_fds(config(), to_guest[0], from_guest[1]));
+    for (unsigned i = 0; i < sizeof(delays_us) / sizeof(delays_us[0]); i++) {
+        later(delays_us[i] * 1000UL);
+        say(line);
+        expect_now(from_guest[0], line);
+    }
+    later(999999);
+    say(line);
+    expect_now(from_guest[0], "");
+    pthread_create(&thread, NULL, run, NULL);
+    expect_from(from_guest[0], line);
+    AWAIT(lull_console_stats(console).out_writes == 6);
+    lull_loop_quit(loop);
+    pthread_join(thread, NULL);
+    later(1000000); /* keys again: each halves it */
+    for (unsigned us = 500; us >= 125; us /= 2) {
+        say("x");
+        expect_now(from_guest[0], "x");
+        later(us * 1000UL);
+    }
+    pthread_create(&thread, NULL, run, NULL);
+    stop();
+}
+END_TEST
+
+/* As another program on the same pipe may fill it. */
+static size_t fill(int fd)
+{
+    static const uint8_t zeros[KIB];
+    char name[40];
+    size_t total = 0;
+    int again;
+
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    again = open(name, O_WRONLY | O_NONBLOCK);
+    ck_assert_int_ge(again, 0);
+    for (ssize_t n; (n = write(again, zeros, sizeof(zeros))) > 0;)
+        total += (size_t)n;
+    close(again);
+    return total;
+}
+
+static void skip(int fd, size_t len)
+{
+    uint8_t bytes[KIB];
+
+    while (len > 0) {
+        ssize_t n = read(fd, bytes, len < KIB ? len : KIB);
+
+        ck_assert_int_gt(n, 0);
+        len -= (size_t)n;
+    }
+}
+
+START_TEST(a_full_pipe_stops_no_writer)
+{
+    size_t other;
+
+    attach(lull_console_new_fds(config(), to_guest[0], from_guest[1]));
+    other = fill(from_guest[1]);
+    say("a");
+    usleep(2000);
+    say("b");
+    pthread_create(&thread, NULL, run, NULL);
+    usleep(2000);
+    say("c");
+    skip(from_guest[0], other);
+    expect_from(from_guest[0], "abc");
+    ck_assert_uint_eq(lull_console_stats(console).lost_bytes, 0);
+    stop();
 }
 END_TEST
 
@@ -521,6 +661,39 @@ START_TEST(a_socket_both_ways_and_again)
 }
 END_TEST
 
+static atomic_bool enough;
+
+static void *write_on(void *opaque)
+{
+    while (!atomic_load(&enough)) {
+        say("x");
+        usleep(150); /* the next one is written at once */
+    }
+    return NULL;
+}
+
+/* A client's descriptor is closed while vCPUs write to it. */
+START_TEST(clients_come_and_go_under_writers)
+{
+    pthread_t writer[2];
+    char text[4];
+
+    atomic_store(&enough, false);
+    start_socket();
+    for (unsigned i = 0; i < 2; i++)
+        pthread_create(&writer[i], NULL, write_on, NULL);
+    for (unsigned i = 0; i < 50; i++) {
+        int fd = connect_socket();
+
+        ck_assert_int_gt(read(fd, text, sizeof(text)), 0);
+        close(fd);
+    }
+    atomic_store(&enough, true);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(writer[i], NULL);
+}
+END_TEST
+
 START_TEST(the_latest_is_kept_for_who_comes)
 {
     char text[9];
@@ -788,6 +961,9 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, both_ways);
+    tcase_add_test(tc, the_first_byte_after_quiet_does_not_wait);
+    tcase_add_test(tc, dense_output_gathers_longer);
+    tcase_add_test(tc, a_full_pipe_stops_no_writer);
     tcase_add_test(tc, bytes_gather_into_few_writes);
     tcase_add_test(tc, the_rest_is_written_at_the_end);
     tcase_add_test(tc, a_slow_host_pushes_back_and_gets_everything);
@@ -802,6 +978,7 @@ int main(void)
     tcase_add_test(tc, none);
     tcase_add_test(tc, nonsense_is_refused_in_one_line);
     tcase_add_test(tc, a_socket_both_ways_and_again);
+    tcase_add_test(tc, clients_come_and_go_under_writers);
     tcase_add_test(tc, the_latest_is_kept_for_who_comes);
     tcase_add_test(tc, one_client_at_a_time);
     tcase_add_test(tc, a_stale_socket_is_replaced_and_a_live_one_is_not);

@@ -10,10 +10,12 @@
  *   unix:PATH   a socket to connect to; one client at a time. What was said
  *               with nobody there (the last 64 KiB) is told to the next one.
  *
- * Output is buffered and written by the loop's thread about a millisecond
- * after the first byte, so that a line costs one system call, not eighty. A
- * host that stops reading stops the guest's output, nothing else; a host that
- * went away makes it disappear. The end of the input ends the watching of it.
+ * What is written after silence goes to a terminal, a pipe or a socket at once.
+ * What follows gathers, for an eighth of a millisecond (a whole one where much
+ * comes, or in a file), and is written by the loop's thread: a line costs two
+ * system calls, not eighty. A host that stops reading stops the guest's output,
+ * nothing else; a host that went away makes it disappear. The end of the input
+ * ends the watching of it.
  *
  * The terminal is restored by lull_console_free, at exit(), and before the
  * process dies of a signal that nobody else handles (SIGHUP, SIGINT, SIGQUIT,
@@ -37,6 +39,8 @@ struct lull_console_config {
     struct lull_loop *loop;
     /* Ctrl-A x was typed; on the loop's thread. NULL: it does nothing. */
     void (*quit)(void *opaque);
+    /* A clock that never goes back; any thread. NULL: the host's. */
+    uint64_t (*now_ns)(void *opaque);
     void *opaque;
 };
 
