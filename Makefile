@@ -96,6 +96,7 @@ macos:
 # to pass.
 ROUNDS ?= 1
 test-guest: bootstrap guest all
+	@tests/guest_agent.py $(BUILD)/src/cli/lull
 	@tests/guest_programs.py --rounds $(ROUNDS) --json $(BUILD)/programs.json
 
 # Every policy; those of the past sleep only after 15 s, so: minutes.

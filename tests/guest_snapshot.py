@@ -181,11 +181,12 @@ def time_of_day(guest):
     check(abs(late) < 0.6 * AWAY_S, f"set by the clock chip, {late:.1f} s off")
 
 
-# What the guest's agent does with the one command that it gets, as far as a
-# shell can. In a function: the console shows the line when it is typed.
+# What the guest's agent does with the two commands that it gets, as far as a
+# shell can (tests/guest_agent.py has the real one). In a function: the console
+# shows the line when it is typed.
 AGENT = """
 set_time() { t=${1##*time\\":}; t=${t%%\\}*}; date -s @${t%?????????} >/dev/null; }
-agent() { while read -r line; do set_time "$line"; echo '{"return": {}}' >&0; done; }
+agent() { while read -r line; do case $line in *sync*) printf '\\377{"return": 1}\\n' >&0;; *) set_time "$line"; echo '{"return": {}}' >&0;; esac; done; }
 for p in /sys/class/virtio-ports/vport*; do read -r n <$p/name; [ $n != org.qemu.guest_agent.0 ] || agent <>/dev/${p##*/} & done
 """
 

@@ -1,11 +1,14 @@
 /*
  * A command waits until the port takes it, and only then says what time it is:
- * a guest whose agent starts an hour later is not set an hour back. A byte that
- * no text has comes first, so that the agent forgets what it may have heard
- * half of from a machine that was reset.
+ * a guest whose agent starts an hour later is not set an hour back.
  *
- * What comes back is the guest's to write: it is looked at a line at a time,
- * and counted.
+ * Before it goes a byte that no text has, at which the agent forgets what it
+ * may have heard half of from a machine that was reset, and a request to answer
+ * with the same byte (guest-sync-delimited). What comes before that is about
+ * the half, the line behind it acknowledges, and the next is the command's.
+ *
+ * It is all the guest's to write: looked at a line at a time, counted, and of
+ * an error the text kept, as far as it is plain.
  */
 #include "agent.h"
 
@@ -16,7 +19,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { LINE_MAX_BYTES = 256, WELCOME_BYTES = 4096 };
+enum { LINE_MAX_BYTES = 256, WELCOME_BYTES = 4096, DELIMITER = 0xff };
+
+/* What the line is that is being heard. */
+enum hearing { HEAR_OLD, HEAR_SYNC, HEAR_ANSWER };
 
 struct agent {
     struct lull_chardev chardev;
@@ -24,12 +30,13 @@ struct agent {
     uint64_t (*now_ns)(void);
     struct lull_chardev_user user; /* loop */
     bool wanted;                   /* loop: a command is to be made */
-    char out[128];                 /* loop: what is left of the last one */
+    char out[256];                 /* loop: what is left of the last one */
     size_t out_len, out_at;
 
     pthread_mutex_t lock;
     bool posted; /* the loop was asked to look */
     struct agent_stats stats;
+    enum hearing hearing;
     char line[LINE_MAX_BYTES]; /* the beginning of the one being heard */
     size_t line_len;
 };
@@ -46,7 +53,8 @@ static void compose(struct agent *agent)
 {
     agent->out_len = (size_t)snprintf(
         agent->out, sizeof(agent->out),
-        "\xff{\"execute\":\"guest-set-time\",\"arguments\":{\"time\":%" PRIu64
+        "\xff{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":1}}\n"
+        "{\"execute\":\"guest-set-time\",\"arguments\":{\"time\":%" PRIu64
         "}}\n",
         agent->now_ns());
     agent->out_at = 0;
@@ -100,17 +108,44 @@ static void port_resume(void *host)
     pthread_mutex_unlock(&agent->lock);
 }
 
+/* The error's description, up to its end or what is not plain. */
+static void note_refusal(struct agent_stats *stats, const char *line)
+{
+    static const char key[] = "\"desc\": \"";
+    const char *text = strstr(line, key);
+    size_t len = 0;
+
+    stats->refused++;
+    text = text != NULL ? text + sizeof(key) - 1 : "no reason given";
+    while (len < sizeof(stats->refusal) - 1 && text[len] >= ' ' &&
+           text[len] <= '~' && text[len] != '"' && text[len] != '\\')
+        len++;
+    memcpy(stats->refusal, text, len);
+    stats->refusal[len] = '\0';
+}
+
+static void hear_line(struct agent *agent)
+{
+    if (agent->hearing == HEAR_ANSWER) {
+        agent->stats.answers++;
+        if (strstr(agent->line, "\"error\"") != NULL)
+            note_refusal(&agent->stats, agent->line);
+    }
+    agent->hearing = agent->hearing == HEAR_SYNC ? HEAR_ANSWER : HEAR_OLD;
+}
+
 static void hear(struct agent *agent, uint8_t byte)
 {
-    if (byte != '\n') {
-        if (agent->line_len < sizeof(agent->line) - 1)
-            agent->line[agent->line_len++] = (char)byte;
-        return;
+    if (byte == DELIMITER) {
+        agent->hearing = HEAR_SYNC;
+        agent->line_len = 0;
+    } else if (byte == '\n') {
+        agent->line[agent->line_len] = '\0';
+        agent->line_len = 0;
+        hear_line(agent);
+    } else if (agent->line_len < sizeof(agent->line) - 1) {
+        agent->line[agent->line_len++] = (char)byte;
     }
-    agent->line[agent->line_len] = '\0';
-    agent->line_len = 0;
-    agent->stats.answers++;
-    agent->stats.refused += strstr(agent->line, "\"error\"") != NULL;
 }
 
 static size_t port_write(void *host, const uint8_t *bytes, size_t len)

@@ -15,6 +15,8 @@
 
 #define AGENT_PORT "org.qemu.guest_agent.0"
 
+enum { AGENT_REFUSAL_BYTES = 128 };
+
 struct agent;
 
 /* `now_ns` is the wall clock; NULL: the host's. NULL: no memory. */
@@ -28,8 +30,9 @@ void agent_set_time(struct agent *agent);
 
 struct agent_stats {
     uint64_t told;    /* commands that went to the guest */
-    uint64_t answers; /* lines that came back */
+    uint64_t answers; /* lines that came back for them */
     uint64_t refused; /* of these, errors */
+    char refusal[AGENT_REFUSAL_BYTES]; /* what the last error said, or "" */
 };
 
 struct agent_stats agent_stats(struct agent *agent);

@@ -87,7 +87,8 @@ static void teardown(void)
 }
 
 #define COMMAND(time)                                                          \
-    "\xff{\"execute\":\"guest-set-time\",\"arguments\":{\"time\":" time "}}\n"
+    "\xff{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":1}}\n"          \
+    "{\"execute\":\"guest-set-time\",\"arguments\":{\"time\":" time "}}\n"
 
 START_TEST(an_agent_that_listens_is_told)
 {
@@ -128,17 +129,58 @@ START_TEST(a_command_that_goes_in_pieces)
 }
 END_TEST
 
-START_TEST(answers_are_counted)
+static void answer(const char *text)
 {
-    static const char answers[] = "{\"return\": {}}\n{\"error\": {}}\n";
     const struct lull_chardev *port = agent_chardev(agent);
 
-    for (size_t i = 0; i < sizeof(answers) - 1; i++)
-        port->write(port->host, (const uint8_t *)answers + i, 1);
-    for (size_t i = 0; i < 10000; i++) /* a line without an end */
-        port->write(port->host, (const uint8_t *)"\"error\"", 7);
+    for (size_t i = 0; i < strlen(text); i++)
+        port->write(port->host, (const uint8_t *)text + i, 1);
+}
+
+/* As QEMU's agent says it: what the delimiter broke off, an acknowledgement,
+ * what became of the command. */
+#define SYNC                                                                   \
+    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Invalid JSON\"}}\n"        \
+    "\xff{\"return\": 1}\n"
+
+START_TEST(answers_are_counted)
+{
+    answer("{\"error\": {}}\n");
+    answer(SYNC "{\"return\": {}}\n{\"error\": {}}\n");
+    ck_assert_uint_eq(agent_stats(agent).answers, 1);
+    ck_assert_uint_eq(agent_stats(agent).refused, 0);
+    answer("\xff{\"ret");
+    answer(SYNC "{\"return\": {}}\n");
     ck_assert_uint_eq(agent_stats(agent).answers, 2);
+    ck_assert_uint_eq(agent_stats(agent).refused, 0);
+    ck_assert_str_eq(agent_stats(agent).refusal, "");
+}
+END_TEST
+
+START_TEST(a_refusal_says_why)
+{
+    answer(SYNC "{\"error\": {\"class\": \"GenericError\", \"desc\": "
+                "\"this feature or command is not currently supported\"}}\n");
+    ck_assert_uint_eq(agent_stats(agent).answers, 1);
     ck_assert_uint_eq(agent_stats(agent).refused, 1);
+    ck_assert_str_eq(agent_stats(agent).refusal,
+                     "this feature or command is not currently supported");
+    answer(SYNC "{\"error\": 7}\n");
+    ck_assert_str_eq(agent_stats(agent).refusal, "no reason given");
+    answer(SYNC "{\"error\": {\"desc\": \"red \x1b[31m\"}}\n");
+    ck_assert_str_eq(agent_stats(agent).refusal, "red ");
+}
+END_TEST
+
+START_TEST(a_line_without_an_end)
+{
+    answer("\xff{\"return\": 1}\n{\"error\": {\"desc\": \"");
+    for (unsigned i = 0; i < 1000; i++)
+        answer("aaaaaaa");
+    answer("\n");
+    ck_assert_uint_eq(agent_stats(agent).refused, 1);
+    ck_assert_uint_eq(strlen(agent_stats(agent).refusal),
+                      AGENT_REFUSAL_BYTES - 1);
 }
 END_TEST
 
@@ -158,6 +200,8 @@ int main(void)
         an_agent_that_comes_later_is_told_the_time_of_then,
         a_command_that_goes_in_pieces,
         answers_are_counted,
+        a_refusal_says_why,
+        a_line_without_an_end,
         no_agent_is_nothing,
     };
 

@@ -327,9 +327,10 @@ static json_t *agent_json(struct lull_vm *vm)
     if (slots_agent(vm->slots) == NULL)
         return json_null();
     stats = agent_stats(slots_agent(vm->slots));
-    return json_pack("{s:I,s:I,s:I}", "told", (json_int_t)stats.told, "answers",
-                     (json_int_t)stats.answers, "refused",
-                     (json_int_t)stats.refused);
+    return json_pack("{s:I,s:I,s:I,s:s?}", "told", (json_int_t)stats.told,
+                     "answers", (json_int_t)stats.answers, "refused",
+                     (json_int_t)stats.refused, "refusal",
+                     stats.refusal[0] != '\0' ? stats.refusal : NULL);
 }
 
 static json_t *devices_json(struct lull_vm *vm)

@@ -23,7 +23,8 @@ from guestlib import apt, cache, report  # noqa: E402
 PACKAGES = [
     "bzip2", "coreutils", "dash", "diffutils", "gcc", "grep", "gzip",
     "libc6-dev", "libpython3.11-testsuite", "openssl", "python3",
-    "stress-ng", "tcc", "xz-utils", "zstd",
+    "qemu-guest-agent", "stress-ng", "tcc", "util-linux-extra", "xz-utils",
+    "zstd",
 ]
 SUITE = "bookworm"
 # Debian's merged /usr: packages still name the old folders.
@@ -89,6 +90,7 @@ def complete(tree):
         (tree / name).mkdir(exist_ok=True)
     for path, text in ACCOUNTS.items():
         (tree / path).write_text(text)
+    (tree / "etc/adjtime").symlink_to("/run/adjtime")  # hwclock writes it
     if not (tree / "usr/bin/sh").exists():
         (tree / "usr/bin/sh").symlink_to("dash")
     for name in ("usr/share/doc", "usr/share/man", "usr/share/locale"):

@@ -18,5 +18,5 @@ for folder in tmp run dev/shm root; do
 done
 mount -t devpts devpts /mnt/dev/pts
 mount --bind /programs /mnt/programs
-ln -s "$data" /mnt/dev/data
+[ -z "${data-}" ] || ln -s "$data" /mnt/dev/data
 ifconfig lo up
