@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 import vmrun  # noqa: E402
 from guestlib import cache  # noqa: E402
 
-PATIENCE = 40
+PATIENCE = 240
 END = "lull-says"
 
 

@@ -29,9 +29,9 @@ const struct lull_chardev *agent_chardev(const struct agent *agent);
 void agent_set_time(struct agent *agent);
 
 struct agent_stats {
-    uint64_t told;    /* commands that went to the guest */
-    uint64_t answers; /* lines that came back for them */
-    uint64_t refused; /* of these, errors */
+    uint64_t told;                     /* commands that went to the guest */
+    uint64_t answers;                  /* lines that came back for them */
+    uint64_t refused;                  /* of these, errors */
     char refusal[AGENT_REFUSAL_BYTES]; /* what the last error said, or "" */
 };
 

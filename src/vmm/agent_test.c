@@ -87,7 +87,7 @@ static void teardown(void)
 }
 
 #define COMMAND(time)                                                          \
-    "\xff{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":1}}\n"          \
+    "\xff{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":1}}\n"    \
     "{\"execute\":\"guest-set-time\",\"arguments\":{\"time\":" time "}}\n"
 
 START_TEST(an_agent_that_listens_is_told)
@@ -140,7 +140,7 @@ static void answer(const char *text)
 /* As QEMU's agent says it: what the delimiter broke off, an acknowledgement,
  * what became of the command. */
 #define SYNC                                                                   \
-    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Invalid JSON\"}}\n"        \
+    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Invalid JSON\"}}\n" \
     "\xff{\"return\": 1}\n"
 
 START_TEST(answers_are_counted)
