@@ -86,6 +86,8 @@ struct api_vcpu {
 
 /* The calling thread's vCPU, if that is `id`; else the error to return. */
 hv_return_t api_own(hv_vcpu_t id, struct api_vcpu **vcpu);
+/* The same for something that is told to `out`, which must not be NULL. */
+hv_return_t api_own_for(hv_vcpu_t id, const void *out, struct api_vcpu **vcpu);
 /* After fork: the child's thread has no vCPU. */
 void api_vcpu_forget(void);
 

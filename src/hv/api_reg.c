@@ -16,12 +16,10 @@ static uint32_t as_written(const struct api_written *written, uint32_t engine)
 hv_return_t hv_vcpu_get_reg(hv_vcpu_t vcpu, hv_reg_t reg, uint64_t *value)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, value, &own);
 
     if (result != HV_SUCCESS)
         return result;
-    if (!value)
-        return HV_BAD_ARGUMENT;
     switch (reg) {
     case HV_REG_PC:
         *value = own->cpu.pc;
@@ -116,12 +114,10 @@ hv_return_t hv_vcpu_get_sys_reg(hv_vcpu_t vcpu, hv_sys_reg_t reg,
                                 uint64_t *value)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, value, &own);
 
     if (result != HV_SUCCESS)
         return result;
-    if (!value)
-        return HV_BAD_ARGUMENT;
     return a64_sysreg_get(&own->cpu, reg, value) ? HV_SUCCESS : refused(reg);
 }
 

@@ -25,6 +25,13 @@ hv_return_t api_own(hv_vcpu_t id, struct api_vcpu **vcpu)
     return absent ? absent : HV_BAD_ARGUMENT;
 }
 
+hv_return_t api_own_for(hv_vcpu_t id, const void *out, struct api_vcpu **vcpu)
+{
+    hv_return_t result = api_own(id, vcpu);
+
+    return result == HV_SUCCESS && !out ? HV_BAD_ARGUMENT : result;
+}
+
 void api_vcpu_forget(void)
 {
     self = NULL;
@@ -190,14 +197,11 @@ hv_return_t hv_vcpus_exit(hv_vcpu_t *vcpus, uint32_t vcpu_count)
 hv_return_t hv_vcpu_get_exec_time(hv_vcpu_t vcpu, uint64_t *time)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, time, &own);
 
-    if (result != HV_SUCCESS)
-        return result;
-    if (!time)
-        return HV_BAD_ARGUMENT;
-    *time = own->cpu.exec_ticks;
-    return HV_SUCCESS;
+    if (result == HV_SUCCESS)
+        *time = own->cpu.exec_ticks;
+    return result;
 }
 
 /* ---- interrupts --------------------------------------------------------- */
@@ -248,14 +252,11 @@ hv_return_t hv_vcpu_set_pending_interrupt(hv_vcpu_t vcpu,
 hv_return_t hv_vcpu_get_serror(hv_vcpu_t vcpu, bool *pending)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, pending, &own);
 
-    if (result != HV_SUCCESS)
-        return result;
-    if (!pending)
-        return HV_BAD_ARGUMENT;
-    *pending = own->cpu.serror_line;
-    return HV_SUCCESS;
+    if (result == HV_SUCCESS)
+        *pending = own->cpu.serror_line;
+    return result;
 }
 
 hv_return_t hv_vcpu_set_serror(hv_vcpu_t vcpu, bool pending)
@@ -283,14 +284,11 @@ hv_return_t hv_vcpu_get_wait_for_interrupt_time(hv_vcpu_t vcpu, uint64_t *time)
 hv_return_t hv_vcpu_get_vtimer_mask(hv_vcpu_t vcpu, bool *vtimer_is_masked)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, vtimer_is_masked, &own);
 
-    if (result != HV_SUCCESS)
-        return result;
-    if (!vtimer_is_masked)
-        return HV_BAD_ARGUMENT;
-    *vtimer_is_masked = own->cpu.vtimer_mask;
-    return HV_SUCCESS;
+    if (result == HV_SUCCESS)
+        *vtimer_is_masked = own->cpu.vtimer_mask;
+    return result;
 }
 
 hv_return_t hv_vcpu_set_vtimer_mask(hv_vcpu_t vcpu, bool vtimer_is_masked)
@@ -308,14 +306,11 @@ hv_return_t hv_vcpu_set_vtimer_mask(hv_vcpu_t vcpu, bool vtimer_is_masked)
 hv_return_t hv_vcpu_get_vtimer_offset(hv_vcpu_t vcpu, uint64_t *vtimer_offset)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, vtimer_offset, &own);
 
-    if (result != HV_SUCCESS)
-        return result;
-    if (!vtimer_offset)
-        return HV_BAD_ARGUMENT;
-    *vtimer_offset = own->cpu.vtimer_offset;
-    return HV_SUCCESS;
+    if (result == HV_SUCCESS)
+        *vtimer_offset = own->cpu.vtimer_offset;
+    return result;
 }
 
 hv_return_t hv_vcpu_set_vtimer_offset(hv_vcpu_t vcpu, uint64_t vtimer_offset)
@@ -335,14 +330,11 @@ hv_return_t hv_vcpu_set_vtimer_offset(hv_vcpu_t vcpu, uint64_t vtimer_offset)
 hv_return_t hv_vcpu_get_trap_debug_exceptions(hv_vcpu_t vcpu, bool *value)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, value, &own);
 
-    if (result != HV_SUCCESS)
-        return result;
-    if (!value)
-        return HV_BAD_ARGUMENT;
-    *value = own->cpu.trap_debug_exceptions;
-    return HV_SUCCESS;
+    if (result == HV_SUCCESS)
+        *value = own->cpu.trap_debug_exceptions;
+    return result;
 }
 
 hv_return_t hv_vcpu_set_trap_debug_exceptions(hv_vcpu_t vcpu, bool value)
@@ -364,14 +356,11 @@ hv_return_t hv_vcpu_set_trap_debug_exceptions(hv_vcpu_t vcpu, bool value)
 hv_return_t hv_vcpu_get_trap_debug_reg_accesses(hv_vcpu_t vcpu, bool *value)
 {
     struct api_vcpu *own;
-    hv_return_t result = api_own(vcpu, &own);
+    hv_return_t result = api_own_for(vcpu, value, &own);
 
-    if (result != HV_SUCCESS)
-        return result;
-    if (!value)
-        return HV_BAD_ARGUMENT;
-    *value = own->cpu.trap_debug_regs;
-    return HV_SUCCESS;
+    if (result == HV_SUCCESS)
+        *value = own->cpu.trap_debug_regs;
+    return result;
 }
 
 hv_return_t hv_vcpu_set_trap_debug_reg_accesses(hv_vcpu_t vcpu, bool value)
