@@ -25,6 +25,7 @@ enum {
     ISB = (int)0xd5033fdf,
     DSB_ISH = (int)0xd5033b9f,
     ERET = (int)0xd69f03e0,
+    RET = (int)0xd65f03c0,
     B_SELF = 0x14000000,
     TLBI_VMALLE1IS = (int)0xd508831f,
 };

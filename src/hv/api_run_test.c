@@ -5,6 +5,7 @@
  */
 #include "api_guest.h"
 
+#include "lull/hv_warm.h"
 #include <mach/mach_time.h>
 
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -73,6 +75,40 @@ START_TEST(wfi_exits_at_itself)
     ck_assert_uint_eq(guest_get(&g, HV_REG_PC), CODE + 4);
     guest_set(&g, HV_REG_PC, CODE + 8);
     ck_assert_uint_eq(guest_run(&g), EC_HVC);
+    guest_end(&g);
+}
+END_TEST
+
+/*
+ * Wakes from sleeps long enough that what runs is recorded and asked for ahead,
+ * by the run itself and by the VMM: the guest computes what it always does. It
+ * calls a function in another page, which is rewritten once in a while.
+ */
+START_TEST(wakes_are_recorded_unseen)
+{
+    const uint32_t call = CODE + 0x4000;
+    const struct timespec pause = {.tv_nsec = 2500000};
+    uint64_t expected = 0;
+    struct guest g;
+
+    guest_new(&g);
+    guest_code(&g, WFI, (int)0x94000fff /* BL call */, B(-2));
+    for (unsigned i = 0; i < 100; i++) {
+        guest_set(&g, HV_REG_PC, CODE);
+        if (i % 10 == 0) {
+            guest_words(&g, call, (const uint32_t[]){ADD(0, 0, i), RET}, 8);
+            /* as a debugger does it: decode everything anew */
+            ck_ok(hv_vcpu_set_trap_debug_exceptions(g.vcpu, false));
+        }
+        ck_assert_uint_eq(guest_run(&g), EC_WFX);
+        nanosleep(&pause, NULL);
+        if (i % 3 == 0)
+            ck_ok(lull_hv_vcpu_warm(g.vcpu));
+        guest_set(&g, HV_REG_PC, CODE + 4);
+        ck_assert_uint_eq(guest_run(&g), EC_WFX);
+        expected += i - i % 10;
+        ck_assert_uint_eq(guest_get(&g, HV_REG_X0), expected);
+    }
     guest_end(&g);
 }
 END_TEST
@@ -1264,6 +1300,7 @@ int main(void)
     tcase_add_test(t, hvc_exits_behind_itself);
     tcase_add_test(t, smc_exits_at_itself);
     tcase_add_test(t, wfi_exits_at_itself);
+    tcase_add_test(t, wakes_are_recorded_unseen);
     tcase_add_test(t, wfe_does_not_exit);
     tcase_add_test(t, trapped_registers_exit_at_themselves);
     tcase_add_test(t, registers_that_do_not_trap);

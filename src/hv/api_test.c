@@ -3,6 +3,7 @@
  * thread rule.
  */
 #include "api_guest.h"
+#include "lull/hv_warm.h"
 
 #include <mach/mach_time.h>
 #include <os/object.h>
@@ -613,6 +614,7 @@ static void all_fail(hv_vcpu_t v, hv_return_t code)
 
     ck_fails(hv_vcpu_destroy(v), code);
     ck_fails(hv_vcpu_run(v), code);
+    ck_fails(lull_hv_vcpu_warm(v), code);
     ck_fails(hv_vcpu_get_reg(v, HV_REG_X0, &value), code);
     ck_fails(hv_vcpu_set_reg(v, HV_REG_X0, 0), code);
     ck_fails(hv_vcpu_get_simd_fp_reg(v, HV_SIMD_FP_REG_Q0, &q), code);

@@ -3,6 +3,7 @@
  * lines and switches that a run obeys.
  */
 #include "api.h"
+#include "lull/hv_warm.h"
 #include "a64/sysreg.h"
 
 #include <mach/mach_time.h>
@@ -166,6 +167,17 @@ hv_return_t hv_vcpu_run(hv_vcpu_t vcpu)
         own->exit.exception.virtual_address = own->cpu.exit.va;
         own->exit.exception.physical_address = own->cpu.exit.ipa;
     }
+    return HV_SUCCESS;
+}
+
+hv_return_t lull_hv_vcpu_warm(hv_vcpu_t vcpu)
+{
+    struct api_vcpu *own;
+    hv_return_t result = api_own(vcpu, &own);
+
+    if (result != HV_SUCCESS)
+        return result;
+    a64_wake_warm(&own->cpu);
     return HV_SUCCESS;
 }
 

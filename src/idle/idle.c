@@ -62,6 +62,7 @@ struct idle_vcpu {
     struct rung rung;
     uint32_t random; /* for the faults */
     void (*first_sleep)(void *opaque);
+    void (*warm)(void *opaque);
     uint64_t wakes_before; /* wakes_made when this park began */
     bool slept;            /* without listening, under this policy */
     bool wfi;              /* this wait is a guest's, not the caller's own */
@@ -102,6 +103,7 @@ struct idle_vcpu *idle_vcpu_new(const struct idle_config *config)
     memset(iv, 0, sizeof(*iv));
     iv->force_exit = config->force_exit;
     iv->first_sleep = config->first_sleep;
+    iv->warm = config->warm;
     iv->opaque = config->opaque;
     iv->backstop_ns =
         config->backstop_ns ? config->backstop_ns : DEFAULT_BACKSTOP_NS;
@@ -487,6 +489,8 @@ static uint64_t take_step(struct idle_vcpu *iv, const struct gov_step *step,
     enum gov_end end;
 
     TRACE_OWN(&iv->trace, IDLE_TRACE_STATE, now, until, state, 0);
+    if (state == IDLE_STATE_SPIN && iv->wfi && iv->warm)
+        iv->warm(iv->opaque);
     if (state == IDLE_STATE_POLL || state == IDLE_STATE_SPIN)
         end = watch(iv, until, mask);
     else if (step->act == GOV_SLEEP)

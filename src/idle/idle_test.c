@@ -940,6 +940,37 @@ START_TEST(statistics_know_the_margins_and_the_thread)
 }
 END_TEST
 
+static atomic_uint warmed;
+
+static void count_warm(void *opaque)
+{
+    ck_assert_ptr_eq(opaque, &exits);
+    atomic_fetch_add(&warmed, 1);
+}
+
+/* Before each spin of a WFI, and at no other time. */
+START_TEST(a_spin_is_a_chance_to_warm_up)
+{
+    struct idle_config config = {
+        .force_exit = force_exit, .warm = count_warm, .opaque = &exits};
+    uint32_t got;
+
+    teardown();
+    iv = idle_vcpu_new(&config);
+    ck_assert_ptr_nonnull(iv);
+    idle_vcpu_attach(iv);
+    at(IDLE_HOOK_PARK_SET, 1, kick_irq);
+    ck_assert_int_eq(wait_for(50 * MS, IDLE_ANY, &got), IDLE_WAKE_KICK);
+    ck_assert_uint_eq(atomic_load(&warmed), 0);
+    wait_for(5000, IDLE_ANY & ~IDLE_IRQ, &got); /* the caller's own */
+    ck_assert_uint_eq(atomic_load(&warmed), 0);
+    for (unsigned i = 0; i < 20; i++)
+        wait_for(5000, IDLE_ANY, &got);
+    ck_assert_uint_gt(atomic_load(&warmed), 0);
+    ck_assert_uint_eq(atomic_load(&warmed), stats().entries[IDLE_STATE_SPIN]);
+}
+END_TEST
+
 static void add_protocol(Suite *suite)
 {
     TCase *tc = tcase_create("protocol");
@@ -997,6 +1028,7 @@ static void add_waiting(Suite *suite)
     tcase_add_test(tc, nodeadline_hangs_until_a_kick);
     tcase_add_test(tc, pending_work_is_counted);
     tcase_add_test(tc, poll_catches_kicks);
+    tcase_add_test(tc, a_spin_is_a_chance_to_warm_up);
     tcase_add_test(tc, statistics_know_the_margins_and_the_thread);
     suite_add_tcase(suite, tc);
 }

@@ -260,8 +260,9 @@ void policy_slept(void *vcpu);
 bool vcpu_start(struct vcpu *vcpu, struct why *why);
 /* Called with VM_STOP set. */
 void vcpu_join(struct vcpu *vcpu);
-/* The idle governor's force_exit and the GIC's kick. */
+/* The idle governor's force_exit and warm, and the GIC's kick. */
 void vcpu_force_exit(void *vcpu);
+void vcpu_warm(void *vcpu);
 void vcpu_kick_irq(void *vm, unsigned cpu);
 
 /* The framework's vCPU anew, as after power-on. False: it refused, and the VM

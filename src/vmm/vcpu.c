@@ -28,6 +28,9 @@
 
 #include "host.h"
 #include "lull/bits.h"
+#ifdef LULL_HV_WARM
+#include "lull/hv_warm.h"
+#endif
 
 /* CNTV_CTL_EL0: ENABLE without IMASK, the timer may assert its line. */
 #define CNTV_ENABLE_IMASK 3
@@ -145,6 +148,18 @@ void vcpu_force_exit(void *opaque)
     hv_vcpu_t id = atomic_load_explicit(&vcpu->hv_id, memory_order_relaxed);
 
     hv_vcpus_exit(&id, 1);
+}
+
+/* Apple's framework has no such thing, and runs no guest in software. */
+void vcpu_warm(void *opaque)
+{
+#ifdef LULL_HV_WARM
+    struct vcpu *vcpu = opaque;
+
+    (void)lull_hv_vcpu_warm(vcpu->hv); /* refuses where nothing is to be done */
+#else
+    (void)opaque;
+#endif
 }
 
 void vcpu_kick_irq(void *opaque, unsigned cpu)

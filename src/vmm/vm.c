@@ -530,6 +530,7 @@ static bool vm_vcpus_new(struct lull_vm *vm, struct why *why)
             .policy = vm->config.idle,
             .force_exit = vcpu_force_exit,
             .first_sleep = policy_slept,
+            .warm = vcpu_warm,
             .opaque = &vm->vcpu[i],
             .backstop_ns = BACKSTOP_NS,
             .fault_early_percent = vm->config.faults.early_percent,

@@ -22,6 +22,7 @@
 
 #include "lull/bits.h"
 #include "op.h"
+#include "wake.h"
 
 struct a64_vm;
 struct a64_code_page;
@@ -150,6 +151,7 @@ struct a64_cpu {
     bool debug_on;  /* stepping, or breakpoints armed: see debug.c */
     uint8_t spsel, daif /* PSTATE.DAIF, bits 3..0 */, pan;
     uint8_t ss, il, ssbs;
+    bool recording; /* wake.c: jumps are noted */
     uint64_t ctx[2];
     uint64_t pc;
     uint64_t page_va;        /* of the code page being run */
@@ -210,6 +212,7 @@ struct a64_cpu {
 
     _Alignas(64) struct a64_tlb_entry tlb[A64_TLB_SIZE];
     struct a64_fetch_entry fetch[A64_FETCH_SIZE];
+    struct a64_wake wake;
 };
 
 /* ---- flags and PSTATE (here, inline) ---- */

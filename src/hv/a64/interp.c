@@ -730,7 +730,7 @@ static NO_TSAN void interp(struct a64_cpu *cpu)
 #define LABEL(n) &&h_##n,
 #define LABEL_COND(n, c) &&h_##n##_##c,
         A64_OPS(LABEL, LABEL_COND)};
-    struct a64_op *op;
+    struct a64_op *op = NULL;
     struct a64_code_page *page;
     enum a64_next next;
     bool stepping = false, drawn = false;
@@ -758,8 +758,11 @@ redirect: /* find the code at cpu->pc */
             return;
         drawn = true;
     }
-    if (LULL_UNLIKELY(cpu->debug_on | cpu->il))
-        goto debug;
+    if (LULL_UNLIKELY(cpu->debug_on | cpu->il | cpu->recording)) {
+        if (cpu->debug_on | cpu->il)
+            goto debug;
+        a64_wake_note(cpu, op);
+    }
     stepping = false;
     {
         uint64_t pc = cpu->pc;

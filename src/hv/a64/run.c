@@ -29,6 +29,8 @@ enum a64_next a64_poll(struct a64_cpu *cpu)
 
     cpu->poll_left = A64_POLL_BRANCHES;
     cpu->cold -= cpu->cold < A64_POLL_BRANCHES ? cpu->cold : A64_POLL_BRANCHES;
+    if (cpu->cold == 0)
+        cpu->recording = false; /* compiled code jumps unseen */
     if (LULL_UNLIKELY(req != 0)) {
         /* what is cleared here is what is looked at: a cancel that came
          * after the load above must not be lost */
@@ -61,8 +63,10 @@ static bool left_by_wfi(const struct a64_cpu *cpu)
 
 void a64_run(struct a64_cpu *cpu)
 {
-    if (left_by_wfi(cpu))
+    if (left_by_wfi(cpu)) {
         cpu->cold = COLD_BRANCHES;
+        a64_wake_enter(cpu);
+    }
     /* The VMM may have changed any register and any mapping. */
     cpu->excl_host = NULL;
     cpu->page_ops = NULL;
@@ -72,4 +76,6 @@ void a64_run(struct a64_cpu *cpu)
     a64_interp(cpu);
     a64_fp_leave(cpu);
     a64_guest_leave(cpu);
+    if (left_by_wfi(cpu))
+        a64_wake_leave(cpu);
 }

@@ -98,6 +98,10 @@ struct idle_config {
     /* The policy in force has, for the first time, slept without listening.
      * On the vCPU's thread; may be NULL. */
     void (*first_sleep)(void *opaque);
+    /* The guest will go on very soon: what is left of its wait will be spun
+     * out. A chance to do what helps it start, for some microseconds. On the
+     * vCPU's thread; may be NULL. */
+    void (*warm)(void *opaque);
     void *opaque;
     /* Cap of one sleep; 0 means 60 s. It detects a lost wake, nothing waits
      * for it: a shorter one only makes an idle VM wake for nothing. */
