@@ -23,8 +23,8 @@ enum {
     RECORD = 2,        /* of them, into the same set */
     /* After a shorter absence the caches are as they were: 2 ms. */
     LONG_TICKS = 24 * 2000,
-    LINE_SHIFT = 6,
-    PAGE_SHIFT = 12,
+    CACHE_LINE_SHIFT = 6,
+    HOST_PAGE_SHIFT = 12,
     PROBES = 8,
     /* Longer straight code between two jumps was probably jumped about in. */
     MAX_RUN_BYTES = 1024,
@@ -32,7 +32,7 @@ enum {
 
 static void add_line(struct a64_wake_set *set, uintptr_t at)
 {
-    uintptr_t page = at >> PAGE_SHIFT;
+    uintptr_t page = at >> HOST_PAGE_SHIFT;
     unsigned i = (unsigned)(page * 0x9e3779b1) >> 16;
 
     for (unsigned n = 0; n < PROBES; n++, i++) {
@@ -41,8 +41,8 @@ static void add_line(struct a64_wake_set *set, uintptr_t at)
         if (*there == 0)
             *there = page;
         if (*there == page) {
-            set->entry[i % A64_WAKE_PAGES].lines |= 1ULL
-                                                    << (at >> LINE_SHIFT & 63);
+            set->entry[i % A64_WAKE_PAGES].lines |=
+                1ULL << (at >> CACHE_LINE_SHIFT & 63);
             return;
         }
     }
@@ -60,8 +60,8 @@ void a64_wake_note(struct a64_cpu *cpu, const struct a64_op *last)
             add_line(set, to);
             to = from;
         }
-        from &= ~(((uintptr_t)1 << LINE_SHIFT) - 1);
-        for (; from <= to; from += 1 << LINE_SHIFT)
+        from &= ~(((uintptr_t)1 << CACHE_LINE_SHIFT) - 1);
+        for (; from <= to; from += 1 << CACHE_LINE_SHIFT)
             add_line(set, from);
     }
     wake->slot = cpu->pc >> 2 & (A64_PAGE_OPS - 1);
@@ -70,13 +70,13 @@ void a64_wake_note(struct a64_cpu *cpu, const struct a64_op *last)
 static void fetch_all(const struct a64_wake_set *set)
 {
     for (unsigned i = 0; i < A64_WAKE_PAGES; i++) {
-        uintptr_t page = set->entry[i].page << PAGE_SHIFT;
+        uintptr_t page = set->entry[i].page << HOST_PAGE_SHIFT;
         uint64_t left = set->entry[i].lines;
 
         for (; left != 0; left &= left - 1) {
             unsigned line = (unsigned)__builtin_ctzll(left);
 
-            __builtin_prefetch((const void *)(page | line << LINE_SHIFT));
+            __builtin_prefetch((const void *)(page | line << CACHE_LINE_SHIFT));
         }
     }
 }
