@@ -4,12 +4,12 @@
  * Without RELAY one vCPU executes WFI with nothing pending, which makes most
  * of the monitor's idle path where the policy returns at once. With RELAY two
  * vCPUs send each other an SGI and wait for the answer, which is the whole of
- * it: kick, wake, sleep. One line for each quarter of a second, until the VM
- * is stopped.
+ * it: kick, wake, sleep. One line twenty times a second, until the VM is
+ * stopped.
  */
 #include "bare.h"
 
-enum { TIMER = 27, TOKEN = 1, WINDOWS_PER_SECOND = 4 };
+enum { TIMER = 27, TOKEN = 1, WINDOWS_PER_SECOND = 20 };
 
 static uint32_t wait_interrupt(void)
 {

@@ -275,7 +275,7 @@ static void pause_for(uint64_t ns)
 /* Until the time, Ctrl-C, or the VM's end. False: errno says what failed. */
 static bool follow(struct recording *r, uint64_t until)
 {
-    uint64_t pause = LONGEST_NS;
+    uint64_t pause = SHORTEST_NS; /* a storm fills a ring in a few */
 
     while (!interrupted && !r->vm_gone && idle_now_ns() < until) {
         ptrdiff_t most = drain(r);
