@@ -10,27 +10,18 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "fuzz_input.h"
-#include "lull/bytes.h"
-#include "lull/virtio.h"
+#include "fuzz_driver.h"
 
 enum {
     RAM_BYTES = 32768,
     DISK_BYTES = 8192,
     QUEUES = 3,
-    QUEUE = 16,
-    RINGS = 0x1000, /* of a queue: descriptors, and at */
-    AVAIL = 0x400,
-    USED = 0x800,
-    FREE = QUEUES * RINGS, /* from here on: buffers */
-    STATUS = 0x70,
-    NOTIFY = 0x50,
+    TABLE_BYTES = 0x1000,
+    FREE = QUEUES * TABLE_BYTES, /* from here on: buffers */
 };
-#define RAM_GPA 0x40000000ULL
 
 static uint8_t memory[RAM_BYTES] __attribute__((aligned(4096)));
-static const struct lull_ram ram = {memory, RAM_GPA, RAM_BYTES};
-static uint16_t available[QUEUES];
+static const struct lull_ram ram = {memory, 0x40000000, RAM_BYTES};
 
 /* ---- the disk ------------------------------------------------------------
  */
@@ -104,59 +95,18 @@ static void submit(void *host, struct lull_disk_request *list)
 /* ---- the driver ----------------------------------------------------------
  */
 
-static void set(struct lull_virtio *dev, unsigned offset, uint32_t value)
-{
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
-
-    m->write(m->dev, offset, 4, value);
-}
-
-static void start_queue(struct lull_virtio *dev, unsigned n)
-{
-    uint32_t rings = (uint32_t)RAM_GPA + n * RINGS;
-
-    set(dev, 0x30, n);
-    set(dev, 0x38, QUEUE);
-    set(dev, 0x80, rings);
-    set(dev, 0x84, 0);
-    set(dev, 0x90, rings + AVAIL);
-    set(dev, 0x94, 0);
-    set(dev, 0xa0, rings + USED);
-    set(dev, 0xa4, 0);
-    set(dev, 0x44, 1);
-}
-
-static void start(struct lull_virtio *dev)
-{
-    static const uint32_t writes[][2] = {
-        {STATUS, 0}, {STATUS, 3}, {0x24, 0},    {0x20, 3U << 28},
-        {0x24, 1},   {0x20, 1},   {STATUS, 11},
-    };
-
-    memset(memory, 0, FREE);
-    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
-        set(dev, writes[i][0], writes[i][1]);
-    for (unsigned n = 0; n < QUEUES; n++) {
-        available[n] = 0;
-        start_queue(dev, n);
-    }
-    set(dev, STATUS, 15);
-}
-
 /* Lengths and addresses near those that make sense. */
-static void put_descriptor(struct fuzz_input *in)
+static void put_descriptor(struct fuzz_driver *driver, struct fuzz_input *in)
 {
     unsigned which = (unsigned)fuzz_take(in, 1);
-    uint8_t *d = memory + which / 64 % QUEUES * RINGS + 16 * (which % QUEUE);
-    uint64_t gpa = RAM_GPA + FREE + fuzz_take(in, 2) % (RAM_BYTES - FREE);
+    uint32_t at = FREE + (uint32_t)fuzz_take(in, 2) % (RAM_BYTES - FREE);
     static const uint32_t lengths[] = {1, 16, 20, 32, 512, 513, 1024};
     unsigned what = (unsigned)fuzz_take(in, 1);
+    uint32_t len =
+        what >> 3 < 7 ? lengths[what >> 3] : (uint32_t)fuzz_take(in, 2);
 
-    put_le64(d, gpa);
-    put_le32(d + 8,
-             what >> 3 < 7 ? lengths[what >> 3] : (uint32_t)fuzz_take(in, 2));
-    put_le16(d + 12, what & 7);
-    put_le16(d + 14, fuzz_take(in, 1) % QUEUE);
+    fuzz_put_descriptor(driver, which / 64 % QUEUES, which % FUZZ_QUEUE, at,
+                        len, what & 7, (unsigned)fuzz_take(in, 1) % FUZZ_QUEUE);
 }
 
 static void put_header(struct fuzz_input *in)
@@ -168,36 +118,26 @@ static void put_header(struct fuzz_input *in)
              fuzz_take(in, 1) & 1 ? fuzz_take(in, 8) : fuzz_take(in, 1) & 31);
 }
 
-static void make_available(struct lull_virtio *dev, struct fuzz_input *in)
+static void step(struct fuzz_driver *driver, struct fuzz_input *in)
 {
-    unsigned which = (unsigned)fuzz_take(in, 1), n = which / 64 % QUEUES;
-    uint8_t *ring = memory + n * RINGS + AVAIL;
-
-    put_le16(ring + 4 + 2 * (available[n] % QUEUE), which % QUEUE);
-    put_le16(ring + 2, ++available[n]);
-    set(dev, NOTIFY, n);
-}
-
-static void step(struct lull_virtio *dev, struct fuzz_input *in)
-{
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
-    unsigned what = (unsigned)fuzz_take(in, 1);
+    unsigned what = (unsigned)fuzz_take(in, 1), offset;
 
     switch (what & 15) {
     case 0:
-        start(dev);
+        fuzz_start(driver, 0);
         break;
     case 1:
-        m->read(m->dev, fuzz_take(in, 1) * 2, 1U << (what >> 6));
+        fuzz_read_register(driver, in, 1U << (what >> 6));
         break;
     case 2:
-        set(dev, fuzz_take(in, 1) * 2 & ~3U, (uint32_t)fuzz_take(in, 1));
+        fuzz_write_register(driver, in);
         break;
     case 3:
-        set(dev, 0x100 + (fuzz_take(in, 1) & ~3U), (uint32_t)fuzz_take(in, 4));
+        offset = 0x100 + ((unsigned)fuzz_take(in, 1) & ~3U);
+        fuzz_set(driver, offset, (uint32_t)fuzz_take(in, 4));
         break;
-    case 4: /* anywhere, rings included */
-        put_le64(memory + fuzz_take(in, 2) % (RAM_BYTES - 8), fuzz_take(in, 8));
+    case 4:
+        fuzz_write_memory(driver, in);
         break;
     case 5:
     case 6:
@@ -208,10 +148,11 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
     case 9:
     case 10:
     case 11:
-        put_descriptor(in);
+        put_descriptor(driver, in);
         break;
     default:
-        make_available(dev, in);
+        what = (unsigned)fuzz_take(in, 1);
+        fuzz_make_available(driver, what / 64 % QUEUES, what % FUZZ_QUEUE);
         break;
     }
 }
@@ -222,7 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input in = {data, size};
     struct lull_disk disk = {
         .submit = submit, .read_now = read_now, .size_bytes = DISK_BYTES};
-    struct lull_virtio *dev;
+    struct fuzz_driver driver = {
+        .ram = &ram, .queues = QUEUES, .table_bytes = TABLE_BYTES};
     pthread_t thread;
 
     if (!worker && pthread_create(&thread, NULL, work, NULL) != 0)
@@ -230,14 +172,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     worker = true;
     disk.read_only = fuzz_take(&in, 1) == 0;
     memset(memory, 0, sizeof(memory));
-    dev = lull_virtio_blk_new(0, &ram, (struct lull_irq){0}, &disk, "fuzz",
-                              QUEUES);
-    start(dev);
+    driver.dev = lull_virtio_blk_new(0, &ram, (struct lull_irq){0}, &disk,
+                                     "fuzz", QUEUES);
+    fuzz_start(&driver, 0);
     while (in.left != 0)
-        step(dev, &in);
-    set(dev, STATUS, 0);
-    if (lull_virtio_mmio(dev)->read(dev, STATUS, 4) != 0)
+        step(&driver, &in);
+    if (!fuzz_reset(&driver))
         abort();
-    lull_virtio_free(dev);
+    lull_virtio_free(driver.dev);
     return 0;
 }

@@ -15,27 +15,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fuzz_input.h"
-#include "lull/bytes.h"
-#include "lull/virtio.h"
+#include "fuzz_driver.h"
 
 enum {
     RAM_BYTES = 65536,
-    QUEUE = 16,
-    RING = 0x4000, /* bytes for each queue's tables */
-    AVAIL = 0x1000,
-    USED = 0x2000,
-    REQUEST = 0x8000,
+    TABLE_BYTES = 0x4000,
+    REQUEST = 0x8000, /* behind two queues' tables */
     ANSWER = 0xc000,
-    STATUS = 0x70,
-    NOTIFY = 0x50,
     NODES = 8,
 };
-#define RAM_GPA 0x40000000ULL
 
 static uint8_t memory[RAM_BYTES] __attribute__((aligned(4096)));
-static const struct lull_ram ram = {memory, RAM_GPA, RAM_BYTES};
-static uint16_t available[2];
+static const struct lull_ram ram = {memory, 0x40000000, RAM_BYTES};
 static uint64_t node[NODES], handle[NODES]; /* of late */
 static unsigned known, opened;
 static char top[64], shared[80], outside[80];
@@ -139,78 +130,37 @@ static void check_outside(void)
 /* ---- the driver ----------------------------------------------------------
  */
 
-static void set(struct lull_virtio *dev, unsigned offset, uint32_t value)
+static void start(struct fuzz_driver *driver)
 {
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
-
-    m->write(m->dev, offset, 4, value);
-}
-
-static void start_queue(struct lull_virtio *dev, unsigned queue)
-{
-    uint32_t at = (uint32_t)RAM_GPA + RING * queue;
-
-    set(dev, 0x30, queue);
-    set(dev, 0x38, QUEUE);
-    set(dev, 0x80, at);
-    set(dev, 0x90, at + AVAIL);
-    set(dev, 0xa0, at + USED);
-    set(dev, 0x44, 1);
-    available[queue] = 0;
-}
-
-static void start(struct lull_virtio *dev)
-{
-    set(dev, STATUS, 0);
-    memset(memory, 0, REQUEST);
-    set(dev, STATUS, 3);
-    set(dev, 0x24, 0);
-    set(dev, 0x20, 3U << 28);
-    set(dev, 0x24, 1);
-    set(dev, 0x20, 1);
-    set(dev, STATUS, 11);
-    start_queue(dev, 0);
-    start_queue(dev, 1);
-    set(dev, STATUS, 15);
+    fuzz_start(driver, 0);
     known = opened = 0;
 }
 
-static uint16_t used(unsigned queue)
+static uint16_t used(const struct fuzz_driver *driver, unsigned queue)
 {
     return __atomic_load_n(
-        (const uint16_t *)(const void *)(memory + RING * queue + USED + 2),
+        (const uint16_t *)(const void *)(fuzz_used(driver, queue) + 2),
         __ATOMIC_ACQUIRE);
 }
 
 /* For its answer, or the end of the device; with rings that were damaged there
  * may be neither. The device's lock then says that its thread has looked and
  * is asleep, so that memory is ours. */
-static void wait_for(struct lull_virtio *dev, unsigned queue)
+static void wait_for(struct fuzz_driver *driver, unsigned queue)
 {
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
     unsigned patience = 20000;
 
-    while (used(queue) != available[queue] && --patience != 0 &&
-           (m->read(m->dev, STATUS, 4) & 0x44) == 4)
+    while (used(driver, queue) != driver->available[queue] && --patience != 0 &&
+           (fuzz_status(driver) & 0x44) == 4)
         sched_yield();
     if (patience == 0)
-        start(dev);
-    m->read(m->dev, STATUS, 4);
-}
-
-static void put_descriptor(unsigned queue, unsigned n, uint32_t at,
-                           uint32_t len, unsigned flags)
-{
-    uint8_t *d = memory + RING * queue + 16 * n;
-
-    put_le64(d, RAM_GPA + at);
-    put_le32(d + 8, len);
-    put_le16(d + 12, (uint16_t)flags);
-    put_le16(d + 14, (uint16_t)(n + 1));
+        start(driver);
+    fuzz_status(driver);
 }
 
 /* In pieces, and mostly with room for what is to come. */
-static void offer(struct lull_virtio *dev, struct fuzz_input *in, uint32_t len)
+static void offer(struct fuzz_driver *driver, struct fuzz_input *in,
+                  uint32_t len)
 {
     unsigned shape = (unsigned)fuzz_take(in, 1);
     unsigned queue = (shape & 15) == 0 ? 0 : 1;
@@ -218,20 +168,18 @@ static void offer(struct lull_virtio *dev, struct fuzz_input *in, uint32_t len)
     uint32_t room = shape & 32 ? (uint32_t)fuzz_take(in, 1) : 0x3000;
 
     cut = cut < len ? cut : len;
-    put_descriptor(queue, 0, REQUEST, cut, 1);
-    put_descriptor(queue, 1, REQUEST + cut, len - cut, room != 0 ? 1 : 0);
-    put_descriptor(queue, 2, ANSWER, room / 2, 3);
-    put_descriptor(queue, 3, ANSWER + room / 2, room - room / 2, 2);
-    put_le16(memory + RING * queue + AVAIL + 4 +
-                 2 * (size_t)(available[queue] % QUEUE),
-             0);
-    __atomic_store_n((uint16_t *)(void *)(memory + RING * queue + AVAIL + 2),
-                     ++available[queue], __ATOMIC_RELEASE);
-    set(dev, NOTIFY, queue);
+    fuzz_put_descriptor(driver, queue, 0, REQUEST, cut, FUZZ_NEXT, 1);
+    fuzz_put_descriptor(driver, queue, 1, REQUEST + cut, len - cut,
+                        room != 0 ? FUZZ_NEXT : 0, 2);
+    fuzz_put_descriptor(driver, queue, 2, ANSWER, room / 2,
+                        FUZZ_NEXT | FUZZ_WRITE, 3);
+    fuzz_put_descriptor(driver, queue, 3, ANSWER + room / 2, room - room / 2,
+                        FUZZ_WRITE, 4);
+    fuzz_make_available(driver, queue, 0);
     if ((shape & 192) == 192) /* stop it in the middle */
-        start(dev);
+        start(driver);
     else
-        wait_for(dev, queue);
+        wait_for(driver, queue);
 }
 
 /* ---- requests ------------------------------------------------------------
@@ -367,7 +315,7 @@ static void learn(uint32_t opcode)
         handle[opened++ % NODES] = get_le64(body + 128);
 }
 
-static void request(struct lull_virtio *dev, struct fuzz_input *in)
+static void request(struct fuzz_driver *driver, struct fuzz_input *in)
 {
     static const uint8_t often[] = {1,  26, 35, 14, 15, 16, 27, 28, 44, 4,
                                     12, 45, 10, 11, 9,  6,  13, 18, 5,  3};
@@ -392,30 +340,29 @@ static void request(struct lull_virtio *dev, struct fuzz_input *in)
         r.bytes[fuzz_take(in, 2) % r.len] = (uint8_t)fuzz_take(in, 1);
     memcpy(memory + REQUEST, r.bytes, r.len);
     memset(memory + ANSWER, 0, 16);
-    offer(dev, in, r.len);
+    offer(driver, in, r.len);
     learn(opcode);
 }
 
-static void step(struct lull_virtio *dev, struct fuzz_input *in)
+static void step(struct fuzz_driver *driver, struct fuzz_input *in)
 {
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
     unsigned what = (unsigned)fuzz_take(in, 1);
 
     switch (what) {
     case 0:
-        start(dev);
+        start(driver);
         break;
     case 1:
-        m->read(m->dev, fuzz_take(in, 1) * 2, 4);
+        fuzz_read_register(driver, in, 4);
         break;
     case 2:
-        set(dev, fuzz_take(in, 1) * 2 & ~3U, (uint32_t)fuzz_take(in, 1));
+        fuzz_write_register(driver, in);
         break;
-    case 3: /* anywhere, rings included */
-        put_le64(memory + fuzz_take(in, 2) % (RAM_BYTES - 8), fuzz_take(in, 8));
+    case 3:
+        fuzz_write_memory(driver, in);
         break;
     default:
-        request(dev, in);
+        request(driver, in);
         break;
     }
 }
@@ -423,7 +370,8 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    struct lull_virtio *dev;
+    struct fuzz_driver driver = {
+        .ram = &ram, .queues = 2, .table_bytes = TABLE_BYTES};
     struct lull_share *share;
     char spec[128], error[256];
 
@@ -435,15 +383,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     share = lull_share_new(spec, 32, error, sizeof(error));
     check(share != NULL, error);
     memset(memory, 0, sizeof(memory));
-    dev = lull_virtio_fs_new(0, &ram, (struct lull_irq){0}, share);
-    check(lull_virtio_fs_start(dev), "no thread");
-    start(dev);
+    driver.dev = lull_virtio_fs_new(0, &ram, (struct lull_irq){0}, share);
+    check(lull_virtio_fs_start(driver.dev), "no thread");
+    start(&driver);
     while (in.left != 0)
-        step(dev, &in);
-    set(dev, STATUS, 0);
-    check(lull_virtio_mmio(dev)->read(dev, STATUS, 4) == 0, "no reset");
+        step(&driver, &in);
+    check(fuzz_reset(&driver), "no reset");
     check(lull_share_stats(share).open < 32, "open without end");
-    lull_virtio_free(dev);
+    lull_virtio_free(driver.dev);
     lull_share_free(share);
     empty_folder(shared);
     check_outside();

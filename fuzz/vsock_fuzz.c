@@ -12,27 +12,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fuzz_input.h"
-#include "lull/bytes.h"
-#include "lull/virtio.h"
+#include "fuzz_driver.h"
 
 enum {
     RAM_BYTES = 32768,
-    QUEUE = 16,
     QUEUES = 3,
-    RING_BYTES = 0x1000, /* a queue's three tables */
-    FREE = 0x3000,       /* from here on: buffers */
-    PACKETS = 0x4000,    /* of these: a driver's, in good order */
+    PACKETS = 0x4000, /* a driver's, in good order */
     PACKET_BYTES = 0x100,
-    STATUS = 0x70,
-    NOTIFY = 0x50,
+    BUFFERS = 0x6000, /* to receive in */
     CID = 3,
     FARS = 4,
     WATCHES = 64,
     TURNS = 200,
     STEPS = 400,
 };
-#define RAM_GPA 0x40000000ULL
 
 struct lull_watch {
     bool used;
@@ -43,8 +36,7 @@ struct lull_watch {
 };
 
 static uint8_t memory[RAM_BYTES] __attribute__((aligned(4096)));
-static const struct lull_ram ram = {memory, RAM_GPA, RAM_BYTES};
-static uint16_t available[QUEUES];
+static const struct lull_ram ram = {memory, 0x40000000, RAM_BYTES};
 static struct lull_vsock_user user;
 static uint64_t last_token;
 static int far[FARS] = {-1, -1, -1, -1};
@@ -172,76 +164,19 @@ static void program(unsigned i, unsigned what)
 
 /* ---- the driver ---------------------------------------------------------- */
 
-static void set(struct lull_virtio *dev, unsigned offset, uint32_t value)
+static void offer(struct fuzz_driver *driver, unsigned i)
 {
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
-
-    m->write(m->dev, offset, 4, value);
-}
-
-static void start(struct lull_virtio *dev)
-{
-    memset(memory, 0, FREE);
-    set(dev, STATUS, 0);
-    set(dev, STATUS, 3);
-    set(dev, 0x24, 0);
-    set(dev, 0x20, 1 | 3U << 28);
-    set(dev, 0x24, 1);
-    set(dev, 0x20, 1);
-    set(dev, STATUS, 11);
-    for (unsigned n = 0; n < QUEUES; n++) {
-        uint32_t at = (uint32_t)RAM_GPA + RING_BYTES * n;
-
-        set(dev, 0x30, n);
-        set(dev, 0x38, QUEUE);
-        set(dev, 0x80, at);
-        set(dev, 0x90, at + 0x400);
-        set(dev, 0xa0, at + 0x800);
-        set(dev, 0x44, 1);
-        available[n] = 0;
-    }
-    set(dev, STATUS, 15);
-}
-
-static void make_available(struct lull_virtio *dev, unsigned n, unsigned head)
-{
-    uint8_t *ring = memory + RING_BYTES * n + 0x400;
-
-    put_le16(ring + 4 + 2 * (available[n] % QUEUE), (uint16_t)head);
-    put_le16(ring + 2, ++available[n]);
-    set(dev, NOTIFY, n);
-}
-
-static void put_descriptor(struct fuzz_input *in)
-{
-    unsigned what = (unsigned)fuzz_take(in, 1);
-    uint8_t *d = memory + (what >> 3) % QUEUES * RING_BYTES +
-                 16 * (fuzz_take(in, 1) % (2 * QUEUE));
-
-    put_le64(d, RAM_GPA + FREE + fuzz_take(in, 2) % (RAM_BYTES - FREE));
-    put_le32(d + 8, (uint32_t)fuzz_take(in, 2) & 0x7ff);
-    put_le16(d + 12, what & 7);
-    put_le16(d + 14, fuzz_take(in, 1) % QUEUE);
-}
-
-/* A buffer to receive in, in good order. */
-static void offer(struct lull_virtio *dev, unsigned i)
-{
-    uint8_t *d = memory + 16 * (i % QUEUE);
-
-    put_le64(d, RAM_GPA + 0x6000 + 0x100 * (i % QUEUE));
-    put_le32(d + 8, 0x100);
-    put_le16(d + 12, 2);
-    make_available(dev, 0, i % QUEUE);
+    fuzz_put_descriptor(driver, 0, i, BUFFERS + PACKET_BYTES * i, PACKET_BYTES,
+                        FUZZ_WRITE, 0);
+    fuzz_make_available(driver, 0, i);
 }
 
 /* A packet that gets past the first checks. */
-static void send_packet(struct lull_virtio *dev, struct fuzz_input *in)
+static void send_packet(struct fuzz_driver *driver, struct fuzz_input *in)
 {
     unsigned what = (unsigned)fuzz_take(in, 1);
-    unsigned ports = (unsigned)fuzz_take(in, 1), n = ports % QUEUE;
+    unsigned ports = (unsigned)fuzz_take(in, 1), n = ports % FUZZ_QUEUE;
     uint8_t *h = memory + PACKETS + PACKET_BYTES * n;
-    uint8_t *d = memory + RING_BYTES + 16 * n;
     uint32_t len = what >> 4 == 5 ? (uint32_t)fuzz_take(in, 1) % 200 : 0;
 
     put_le64(h, CID);
@@ -255,38 +190,37 @@ static void send_packet(struct lull_virtio *dev, struct fuzz_input *in)
     put_le32(h + 32, what & 3);
     put_le32(h + 36, (uint32_t)fuzz_take(in, 2));
     put_le32(h + 40, what & 4 ? 0 : (uint32_t)fuzz_take(in, 2));
-    put_le64(d, RAM_GPA + PACKETS + PACKET_BYTES * n);
-    put_le32(d + 8, 44 + len);
-    put_le16(d + 12, 0);
-    make_available(dev, 1, n);
+    fuzz_put_descriptor(driver, 1, n, PACKETS + PACKET_BYTES * n, 44 + len, 0,
+                        0);
+    fuzz_make_available(driver, 1, n);
 }
 
 /* ---- a run --------------------------------------------------------------- */
 
-static void step(struct lull_virtio *dev, struct fuzz_input *in)
+static void step(struct fuzz_driver *driver, struct fuzz_input *in)
 {
-    const struct lull_mmio *m = lull_virtio_mmio(dev);
     unsigned what = (unsigned)fuzz_take(in, 1), number = what >> 4;
 
     switch (what & 15) {
     case 0:
-        start(dev);
+        fuzz_start(driver, 1);
         break;
     case 1:
-        m->read(m->dev, fuzz_take(in, 1) * 2, 1U << (number >> 2));
+        fuzz_read_register(driver, in, 1U << (number >> 2));
         break;
     case 2:
-        set(dev, fuzz_take(in, 1) * 2 & ~3U, (uint32_t)fuzz_take(in, 1));
+        fuzz_write_register(driver, in);
         break;
     case 3: /* headers, and everything else */
-        put_le64(memory + fuzz_take(in, 2) % (RAM_BYTES - 8), fuzz_take(in, 8));
+        fuzz_write_memory(driver, in);
         break;
     case 4:
-        put_descriptor(in);
+        what = (unsigned)fuzz_take(in, 1);
+        fuzz_take_descriptor(driver, in, (what >> 3) % QUEUES, what & 7);
         break;
     case 5:
-        make_available(dev, number % QUEUES,
-                       (unsigned)fuzz_take(in, 1) % QUEUE);
+        fuzz_make_available(driver, number % QUEUES,
+                            (unsigned)fuzz_take(in, 1) % FUZZ_QUEUE);
         break;
     case 6:
         user.incoming(user.opaque, number, new_pair(number % FARS));
@@ -304,10 +238,10 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
         break;
     case 11:
     case 12:
-        offer(dev, number);
+        offer(driver, number);
         break;
     default:
-        send_packet(dev, in);
+        send_packet(driver, in);
         break;
     }
 }
@@ -315,27 +249,29 @@ static void step(struct lull_virtio *dev, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    struct lull_virtio *dev;
+    struct fuzz_driver driver = {
+        .ram = &ram, .queues = QUEUES, .table_bytes = 0x1000};
     unsigned turns = 0;
 
     signal(SIGPIPE, SIG_IGN);
     memset(memory, 0, sizeof(memory));
     posted = NULL;
     last_token = 0;
-    dev =
+    driver.dev =
         lull_virtio_vsock_new(0, &ram, (struct lull_irq){0}, CID, &host, NULL);
-    start(dev);
+    fuzz_start(&driver, 1);
     for (unsigned i = 0; i < STEPS && in.left != 0; i++)
-        step(dev, &in);
+        step(&driver, &in);
     while (turn() && turns < TURNS)
         turns++;
     if (turns == TURNS) /* an idle device comes to rest */
         abort();
-    set(dev, STATUS, 0);
-    turn();
-    if (lull_virtio_vsock_stats(dev).streams != 0)
+    if (!fuzz_reset(&driver))
         abort();
-    lull_virtio_free(dev);
+    turn();
+    if (lull_virtio_vsock_stats(driver.dev).streams != 0)
+        abort();
+    lull_virtio_free(driver.dev);
     for (unsigned i = 0; i < FARS; i++)
         close_far(i);
     for (unsigned i = 0; i < WATCHES; i++)
