@@ -143,10 +143,9 @@ hv_return_t hv_vcpu_destroy(hv_vcpu_t vcpu)
  */
 static void visit(struct a64_cpu *cpu)
 {
-    uint64_t start = mach_absolute_time();
-
+    cpu->entered_ticks = mach_absolute_time();
     a64_run(cpu);
-    cpu->exec_ticks += mach_absolute_time() - start;
+    cpu->exec_ticks += mach_absolute_time() - cpu->entered_ticks;
 }
 
 hv_return_t hv_vcpu_run(hv_vcpu_t vcpu)

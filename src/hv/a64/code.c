@@ -13,12 +13,15 @@
  * then are the retired pages freed. There is a bound on all pages, at which
  * everything is taken out of the table first, and a lower one on those
  * retired, which are of use to nobody: a guest that has booted and sits idle
- * held 20 MiB of them.
+ * held 20 MiB of them. And once a guest has settled (settle.h), everything is
+ * taken out as well.
  */
 #include "code_slab.h"
 #include "native/native.h"
+#include "settle.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     BUCKETS = 4096,
@@ -38,6 +41,9 @@ struct a64_code_cache {
     struct a64_code_page *retired;
     size_t pages; /* in the table and retired */
     size_t retired_pages;
+    size_t made; /* ever */
+    struct a64_settle settle;
+    _Atomic uint64_t look_ns; /* when to ask settle next; any vCPU's to set */
     struct a64_code_slab slab;
 };
 
@@ -71,7 +77,7 @@ bool a64_code_init(struct a64_vm *vm)
 static void page_free(struct a64_code_cache *cache, struct a64_code_page *page)
 {
     pthread_mutex_destroy(&page->lock);
-    free(page->native);
+    a64_native_drop(page);
     a64_code_slab_give(&cache->slab, page);
 }
 
@@ -141,17 +147,18 @@ static void retire_all(struct a64_code_cache *cache)
 }
 
 /*
- * A bound is reached. Runs on a vCPU's thread in a64_fetch, which holds no
- * page of its own; after the broadcast nobody else does either.
+ * Free what is retired, and before that retire all if asked to. Runs on a
+ * vCPU's thread that holds no page of its own; after the broadcast nobody else
+ * does either.
  */
-static void evict(struct a64_cpu *cpu)
+static void evict(struct a64_cpu *cpu, bool all)
 {
     const uint32_t tlbi_vmalle1is = 0xd508831f;
     struct a64_code_cache *cache = cpu->vm->code;
     struct a64_code_page *doomed;
 
     pthread_mutex_lock(&cache->lock);
-    if (cache->pages >= MAX_PAGES)
+    if (all || cache->pages >= MAX_PAGES)
         retire_all(cache);
     doomed = cache->retired;
     cache->retired = NULL;
@@ -189,7 +196,7 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
     if (page != NULL)
         return page;
     if (full)
-        evict(cpu);
+        evict(cpu, false);
 
     pthread_mutex_lock(&cache->lock);
     page = find(cache, ipa, host);
@@ -201,10 +208,52 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
             page->next = *bucket;
             *bucket = page;
             cache->pages++;
+            cache->made++;
         }
     }
     pthread_mutex_unlock(&cache->lock);
     return page;
+}
+
+static uint64_t process_cpu_ns(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+void a64_code_settle(struct a64_cpu *cpu, uint64_t now_ns)
+{
+    struct a64_code_cache *cache = cpu->vm->code;
+    struct a64_settle_seen seen = {.now_ns = now_ns};
+    bool due;
+
+    if (now_ns < atomic_load_explicit(&cache->look_ns, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&cache->look_ns, now_ns + A64_SETTLE_WINDOW_NS,
+                          memory_order_relaxed);
+    seen.cpu_ns = process_cpu_ns();
+    pthread_mutex_lock(&cache->lock);
+    seen.made = cache->made;
+    seen.pages = cache->pages;
+    due = a64_settle_due(&cache->settle, &seen);
+    pthread_mutex_unlock(&cache->lock);
+    if (due)
+        evict(cpu, true);
+}
+
+struct a64_code_usage a64_code_usage(struct a64_vm *vm)
+{
+    struct a64_code_usage usage = {
+        .chunks = a64_code_slab_chunks(&vm->code->slab),
+        .native_bytes = a64_native_bytes(),
+    };
+
+    pthread_mutex_lock(&vm->code->lock);
+    usage.pages = vm->code->pages;
+    pthread_mutex_unlock(&vm->code->lock);
+    return usage;
 }
 
 /* ---- filling ---- */
@@ -237,19 +286,14 @@ void a64_code_fill(struct a64_cpu *cpu, struct a64_code_page *page,
                    unsigned index)
 {
     unsigned end = index + FILL_AHEAD;
-    uint64_t count = 0;
 
     pthread_mutex_lock(&page->lock);
     if (end > A64_PAGE_OPS)
         end = A64_PAGE_OPS;
-    for (; index < end && is_empty(&page->op[index]); index++, count++)
+    for (; index < end && is_empty(&page->op[index]); index++)
         if (!a64_falls_through(fill_one(page, index, page)))
             break;
     pthread_mutex_unlock(&page->lock);
-    atomic_store_explicit(
-        &cpu->decoded,
-        atomic_load_explicit(&cpu->decoded, memory_order_relaxed) + count,
-        memory_order_relaxed);
 }
 
 struct a64_code_page *a64_code_step(struct a64_cpu *cpu,

@@ -20,8 +20,9 @@
 #include "ops.h"
 
 struct a64_code_page {
-    struct a64_op op[A64_PAGE_OPS + 1]; /* the last is A64_OP_PAGE_END */
-    const uint32_t *source;             /* the guest page on the host */
+    /* The last is A64_OP_PAGE_END. Four share a line of the host's cache. */
+    _Alignas(64) struct a64_op op[A64_PAGE_OPS + 1];
+    const uint32_t *source; /* the guest page on the host */
     uint64_t ipa;
     struct a64_code_page *next; /* in its bucket, or in the retired list */
     pthread_mutex_t lock;       /* held while slots are written */
@@ -61,6 +62,13 @@ static inline void *a64_fn_at(int32_t offset)
 /* code.c: decode from slot `index` on. */
 void a64_code_fill(struct a64_cpu *cpu, struct a64_code_page *page,
                    unsigned index);
+/* What decoded and compiled code takes now, for tests: pages, the chunks of
+ * 2 MiB that they are in, and bytes of host code. */
+struct a64_code_usage {
+    size_t pages, chunks, native_bytes;
+};
+
+struct a64_code_usage a64_code_usage(struct a64_vm *vm);
 /* A page of the vCPU's own in which only slot `index` is real: what single
  * stepping runs. NULL: no memory. */
 struct a64_code_page *a64_code_step(struct a64_cpu *cpu,

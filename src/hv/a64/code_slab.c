@@ -7,23 +7,28 @@
  * things for 100 ms. From the heap each of these host pages costs a walk of
  * cold page tables, twice over where the host is a virtual machine itself.
  *
- * A page given back is reused first. Chunks are kept until the VM ends: the
- * bound on decoded code (code.c) bounds them too.
+ * Pages come from the newest chunk that has room, so that those in use lie
+ * together, and a chunk without any is given back to the host. One is kept,
+ * for whoever takes a page and gives it back in turns.
  */
 #include "code_slab.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum {
-    CHUNK_BYTES = 2 << 20,
-    PAGES_A_CHUNK = CHUNK_BYTES / sizeof(struct a64_code_page),
-};
+enum { CHUNK_BYTES = 2 << 20 };
 
 struct a64_code_chunk {
     struct a64_code_chunk *next;
-    struct a64_code_page *page;
-    size_t used; /* pages handed out since the chunk was made */
+    struct a64_code_page *spare; /* given back, linked by `next` */
+    size_t made;                 /* pages handed out since it was mapped */
+    size_t used;                 /* pages that are out */
+    struct a64_code_page page[];
+};
+
+enum {
+    PAGES_A_CHUNK = (CHUNK_BYTES - sizeof(struct a64_code_chunk)) /
+                    sizeof(struct a64_code_page),
 };
 
 /* An aligned chunk, cut out of twice as much address space. */
@@ -47,28 +52,39 @@ static void *map_chunk(void)
     return at + before;
 }
 
-static bool add_chunk(struct a64_code_slab *slab)
+static struct a64_code_chunk *add_chunk(struct a64_code_slab *slab)
 {
-    struct a64_code_chunk *chunk = malloc(sizeof(*chunk));
+    struct a64_code_chunk *chunk = map_chunk();
 
     if (chunk == NULL)
-        return false;
-    chunk->page = map_chunk();
-    if (chunk->page == NULL) {
-        free(chunk);
-        return false;
-    }
-    chunk->used = 0;
+        return NULL;
+    chunk->spare = NULL;
+    chunk->made = chunk->used = 0;
     chunk->next = slab->chunks;
     slab->chunks = chunk;
-    return true;
+    return chunk;
+}
+
+static struct a64_code_chunk *chunk_of(const struct a64_code_page *page)
+{
+    return (struct a64_code_chunk *)((uintptr_t)page &
+                                     ~(uintptr_t)(CHUNK_BYTES - 1));
+}
+
+static void drop_chunk(struct a64_code_slab *slab, struct a64_code_chunk *chunk)
+{
+    struct a64_code_chunk **link = &slab->chunks;
+
+    while (*link != chunk)
+        link = &(*link)->next;
+    *link = chunk->next;
+    munmap(chunk, CHUNK_BYTES);
 }
 
 void a64_code_slab_init(struct a64_code_slab *slab)
 {
     pthread_mutex_init(&slab->lock, NULL);
     slab->chunks = NULL;
-    slab->spare = NULL;
 }
 
 void a64_code_slab_free(struct a64_code_slab *slab)
@@ -77,32 +93,61 @@ void a64_code_slab_free(struct a64_code_slab *slab)
         struct a64_code_chunk *chunk = slab->chunks;
 
         slab->chunks = chunk->next;
-        munmap(chunk->page, CHUNK_BYTES);
-        free(chunk);
+        munmap(chunk, CHUNK_BYTES);
     }
     pthread_mutex_destroy(&slab->lock);
+}
+
+/* From a chunk that has room. */
+static struct a64_code_page *take_from(struct a64_code_chunk *chunk)
+{
+    struct a64_code_page *page = chunk->spare;
+
+    if (page != NULL)
+        chunk->spare = page->next;
+    else
+        page = &chunk->page[chunk->made++];
+    chunk->used++;
+    return page;
 }
 
 struct a64_code_page *a64_code_slab_take(struct a64_code_slab *slab)
 {
     struct a64_code_page *page = NULL;
+    struct a64_code_chunk *chunk;
 
     pthread_mutex_lock(&slab->lock);
-    if (slab->spare != NULL) {
-        page = slab->spare;
-        slab->spare = page->next;
-    } else if ((slab->chunks != NULL && slab->chunks->used < PAGES_A_CHUNK) ||
-               add_chunk(slab)) {
-        page = &slab->chunks->page[slab->chunks->used++];
-    }
+    chunk = slab->chunks;
+    while (chunk != NULL && chunk->used == PAGES_A_CHUNK)
+        chunk = chunk->next;
+    if (chunk == NULL)
+        chunk = add_chunk(slab);
+    if (chunk != NULL)
+        page = take_from(chunk);
     pthread_mutex_unlock(&slab->lock);
     return page;
 }
 
 void a64_code_slab_give(struct a64_code_slab *slab, struct a64_code_page *page)
 {
+    struct a64_code_chunk *chunk = chunk_of(page);
+
     pthread_mutex_lock(&slab->lock);
-    page->next = slab->spare;
-    slab->spare = page;
+    page->next = chunk->spare;
+    chunk->spare = page;
+    chunk->used--;
+    if (chunk->used == 0 && slab->chunks->next != NULL)
+        drop_chunk(slab, chunk);
     pthread_mutex_unlock(&slab->lock);
+}
+
+size_t a64_code_slab_chunks(struct a64_code_slab *slab)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&slab->lock);
+    for (struct a64_code_chunk *c = slab->chunks; c != NULL; c = c->next)
+        count++;
+    pthread_mutex_unlock(&slab->lock);
+    return count;
 }

@@ -5,9 +5,8 @@
 #include "code.h"
 
 struct a64_code_slab {
-    pthread_mutex_t lock;          /* guards what follows, and the chunks */
+    pthread_mutex_t lock;          /* guards the chunks */
     struct a64_code_chunk *chunks; /* the newest first */
-    struct a64_code_page *spare;   /* given back, linked by `next` */
 };
 
 void a64_code_slab_init(struct a64_code_slab *slab);
@@ -16,5 +15,7 @@ void a64_code_slab_free(struct a64_code_slab *slab);
 /* A page with undefined contents; NULL: no memory. */
 struct a64_code_page *a64_code_slab_take(struct a64_code_slab *slab);
 void a64_code_slab_give(struct a64_code_slab *slab, struct a64_code_page *page);
+/* How many there are, of 2 MiB each. */
+size_t a64_code_slab_chunks(struct a64_code_slab *slab);
 
 #endif

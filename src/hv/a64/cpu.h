@@ -187,6 +187,7 @@ struct a64_cpu {
 
     struct a64_exit exit;
     uint64_t exec_ticks;
+    uint64_t entered_ticks; /* the host's clock when a64_run was called */
     uint32_t poll_left;     /* interpreter's budget, saved across calls */
     uint64_t native_buf[4]; /* data of a native region's slow access */
     uint32_t native_draws;  /* samples since the guest was entered */
@@ -202,7 +203,7 @@ struct a64_cpu {
     struct a64_code_page *step_page; /* debug.c and code.c */
 
     /* statistics, own thread writes, anyone reads (relaxed) */
-    _Atomic uint64_t undefined_count, tlb_fills, tlb_flushes, decoded;
+    _Atomic uint64_t undefined_count, tlb_fills, tlb_flushes;
 
     /* shared */
     _Alignas(64) _Atomic uint32_t req;
@@ -266,6 +267,9 @@ void a64_code_invalidate_all(struct a64_vm *vm);
  * `host`; made when missing. NULL only when the host has no memory. */
 struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
                                     const void *host);
+/* The guest comes back from a WFI: if it has settled (settle.h), drop what was
+ * decoded. On the vCPU's thread, in the guest and out of its code page. */
+void a64_code_settle(struct a64_cpu *cpu, uint64_t now_ns);
 
 /* At vCPU destruction. */
 void a64_code_step_free(struct a64_cpu *cpu);

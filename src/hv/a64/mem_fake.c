@@ -132,10 +132,12 @@ void fake_stop(void)
 struct a64_cpu *fake_cpu_with(unsigned id, uint64_t ttbr0, uint64_t ttbr1)
 {
     struct a64_cpu *cpu = aligned_alloc(64, sizeof(*cpu));
-    struct a64_code_page *code = calloc(1, sizeof(*code));
+    struct a64_code_page *code =
+        aligned_alloc(_Alignof(struct a64_code_page), sizeof(*code));
 
     ck_assert_ptr_nonnull(cpu);
     ck_assert_ptr_nonnull(code);
+    memset(code, 0, sizeof(*code));
     memset(cpu, 0, sizeof(*cpu));
     code->source = calloc(A64_PAGE_OPS, 4);
     cpu->page_ops = code->op;

@@ -63,7 +63,9 @@ static bool left_by_wfi(const struct a64_cpu *cpu)
 
 void a64_run(struct a64_cpu *cpu)
 {
-    if (left_by_wfi(cpu)) {
+    bool woke = left_by_wfi(cpu);
+
+    if (woke) {
         cpu->cold = COLD_BRANCHES;
         a64_wake_enter(cpu);
     }
@@ -72,6 +74,8 @@ void a64_run(struct a64_cpu *cpu)
     cpu->page_ops = NULL;
     cpu->native_draws = 0;
     a64_guest_enter(cpu);
+    if (woke)
+        a64_code_settle(cpu, cpu->entered_ticks * 125 / 3);
     a64_fp_enter(cpu);
     a64_interp(cpu);
     a64_fp_leave(cpu);

@@ -31,11 +31,16 @@ struct a64_native {
     a64_native_fn *entry[A64_PAGE_OPS];
     uint16_t opcode[A64_PAGE_OPS]; /* what A64_OP_NATIVE stands in front of */
     _Atomic uint8_t heat[A64_PAGE_OPS];
+    unsigned regions; /* compiled; under the lock of the host's memory */
 };
 
 /* Host memory for code; false: there is none, run without. */
 bool a64_native_init(struct a64_vm *vm);
 void a64_native_free(struct a64_vm *vm);
+/* A page that no vCPU is in, nor will be, goes: with it its `native`. */
+void a64_native_drop(struct a64_code_page *page);
+/* Host memory that regions take now. */
+size_t a64_native_bytes(void);
 
 /* The interpreter drew `op` of the page it is in. */
 void a64_native_sample(struct a64_cpu *cpu, struct a64_op *op);

@@ -19,8 +19,14 @@
  * The branch that closes a loop counts the budget down, as every taken branch
  * of the interpreter does; so does every exit. So a vCPU in native code looks
  * at requests and its timer as often as one that is interpreted.
+ *
+ * The memory is filled from front to back. When the last page that has regions
+ * is gone, it is empty again, and goes back to the host.
  */
 #include "x86_64.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -43,7 +49,10 @@ enum {
 /* Two views of the same memory: one to write, one to run. */
 struct arena {
     uint8_t *write, *run;
-    size_t used; /* emit_chain's code comes first */
+    size_t used; /* emit_chain's code comes first, up to `shared` */
+    size_t shared;
+    unsigned regions; /* on pages that still exist */
+    bool reusable;    /* the host can make all threads see new code */
     pthread_mutex_t lock;
 };
 
@@ -155,7 +164,12 @@ bool a64_native_init(struct a64_vm *vm)
             emit_chain(&e);
             arena.write = w;
             arena.run = x;
-            arena.used = (size_t)(e.at - w + 15) & ~(size_t)15;
+            arena.shared = (size_t)(e.at - w + 15) & ~(size_t)15;
+            arena.used = arena.shared;
+            arena.reusable =
+                syscall(SYS_membarrier,
+                        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0,
+                        0) == 0;
         } else {
             if (w != MAP_FAILED)
                 munmap(w, ARENA_BYTES);
@@ -174,6 +188,48 @@ void a64_native_free(struct a64_vm *vm)
     munmap(arena.write, ARENA_BYTES);
     munmap(arena.run, ARENA_BYTES);
     arena.write = arena.run = NULL;
+}
+
+/*
+ * No region exists: begin again behind what they share. A thread may have
+ * fetched instructions ahead where others are to be written: each executes a
+ * serializing instruction before. The lock is held.
+ */
+static void empty_arena(void)
+{
+    size_t kept = (arena.shared + 4095) & ~(size_t)4095;
+
+    if (!arena.reusable ||
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0,
+                0) != 0)
+        return;
+    if (arena.used > kept)
+        madvise(arena.write + kept, ARENA_BYTES - kept, MADV_REMOVE);
+    arena.used = arena.shared;
+}
+
+void a64_native_drop(struct a64_code_page *page)
+{
+    if (page->native == NULL)
+        return;
+    pthread_mutex_lock(&arena.lock);
+    if (page->native->regions != 0) {
+        arena.regions -= page->native->regions;
+        if (arena.regions == 0)
+            empty_arena();
+    }
+    pthread_mutex_unlock(&arena.lock);
+    free(page->native);
+}
+
+size_t a64_native_bytes(void)
+{
+    size_t bytes;
+
+    pthread_mutex_lock(&arena.lock);
+    bytes = arena.used - arena.shared;
+    pthread_mutex_unlock(&arena.lock);
+    return bytes;
 }
 
 /* ---- leaving and staying ---- */
@@ -483,6 +539,8 @@ static void install(struct region *r, uint8_t *entry)
     struct a64_code_page *page = r->page;
     struct a64_op *op = &page->op[r->first];
 
+    page->native->regions++;
+    arena.regions++;
     page->native->opcode[r->first] = (uint16_t)r->item[0].opcode;
     /* release: native code looks here without the handler in between */
     __atomic_store_n(&page->native->entry[r->first],
