@@ -262,7 +262,8 @@ static void drain_wake(struct lull_loop *loop)
 {
     char bytes[16];
 
-    while (read(loop->wake[0], bytes, sizeof(bytes)) > 0)
+    /* Seldom more than one is there: not asked again in vain. */
+    while (read(loop->wake[0], bytes, sizeof(bytes)) == sizeof(bytes))
         ;
 }
 
