@@ -145,7 +145,8 @@ static void visit(struct a64_cpu *cpu)
 {
     cpu->entered_ticks = mach_absolute_time();
     a64_run(cpu);
-    cpu->exec_ticks += mach_absolute_time() - cpu->entered_ticks;
+    cpu->left_ticks = mach_absolute_time();
+    cpu->exec_ticks += cpu->left_ticks - cpu->entered_ticks;
 }
 
 hv_return_t hv_vcpu_run(hv_vcpu_t vcpu)
@@ -176,7 +177,7 @@ hv_return_t lull_hv_vcpu_warm(hv_vcpu_t vcpu)
 
     if (result != HV_SUCCESS)
         return result;
-    a64_wake_warm(&own->cpu);
+    a64_wake_warm(&own->cpu, mach_absolute_time());
     return HV_SUCCESS;
 }
 

@@ -187,7 +187,8 @@ struct a64_cpu {
 
     struct a64_exit exit;
     uint64_t exec_ticks;
-    uint64_t entered_ticks; /* the host's clock when a64_run was called */
+    /* The host's clock when a64_run was called, and returned; its caller's. */
+    uint64_t entered_ticks, left_ticks;
     uint32_t poll_left;     /* interpreter's budget, saved across calls */
     uint64_t native_buf[4]; /* data of a native region's slow access */
     uint32_t native_draws;  /* samples since the guest was entered */

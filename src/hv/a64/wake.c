@@ -15,7 +15,6 @@
  */
 #include "cpu.h"
 
-#include <mach/mach_time.h>
 #include <string.h>
 
 enum {
@@ -81,16 +80,11 @@ static void fetch_all(const struct a64_wake_set *set)
     }
 }
 
-static bool was_long(const struct a64_cpu *cpu)
-{
-    return mach_absolute_time() - cpu->wake.left_ticks >= LONG_TICKS;
-}
-
-void a64_wake_warm(struct a64_cpu *cpu)
+void a64_wake_warm(struct a64_cpu *cpu, uint64_t now_ticks)
 {
     struct a64_wake *wake = &cpu->wake;
 
-    if (wake->warmed || !was_long(cpu))
+    if (wake->warmed || now_ticks - cpu->left_ticks < LONG_TICKS)
         return;
     wake->warmed = true;
     fetch_all(&wake->set[wake->playing]);
@@ -100,7 +94,6 @@ void a64_wake_leave(struct a64_cpu *cpu)
 {
     cpu->recording = false;
     cpu->wake.warmed = false;
-    cpu->wake.left_ticks = mach_absolute_time();
 }
 
 void a64_wake_enter(struct a64_cpu *cpu)
@@ -108,7 +101,7 @@ void a64_wake_enter(struct a64_cpu *cpu)
     struct a64_wake *wake = &cpu->wake;
     unsigned phase;
 
-    a64_wake_warm(cpu);
+    a64_wake_warm(cpu, cpu->entered_ticks);
     if (!wake->warmed)
         return;
     phase = wake->count++ % RECORD_EVERY;

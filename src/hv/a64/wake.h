@@ -28,7 +28,6 @@ struct a64_wake {
     uint32_t count;   /* wakes from long sleeps */
     uint32_t slot;    /* where the last jump led to, in cpu->page_ops */
     bool warmed;      /* since the guest was left */
-    uint64_t left_ticks; /* when that was */
 };
 
 /* The guest is left by a WFI, and goes on behind one. */
@@ -36,7 +35,7 @@ void a64_wake_leave(struct a64_cpu *cpu);
 void a64_wake_enter(struct a64_cpu *cpu);
 /* It soon will: what it is likely to run is wanted in the caches. No guest
  * state changes, and nothing but time is lost when it does not. */
-void a64_wake_warm(struct a64_cpu *cpu);
+void a64_wake_warm(struct a64_cpu *cpu, uint64_t now_ticks);
 /* While cpu->recording: the guest jumps from `last` to cpu->pc. `last` is an
  * operation of cpu->page_ops if that is set. */
 void a64_wake_note(struct a64_cpu *cpu, const struct a64_op *last);

@@ -40,11 +40,23 @@ static const struct a64_wake_set *complete(const struct a64_cpu *cpu)
     return &cpu->wake.set[cpu->wake.playing];
 }
 
-static void sleep_ms(struct a64_cpu *cpu, unsigned ms)
+static void leave(struct a64_cpu *cpu)
 {
     a64_wake_leave(cpu);
-    fake.now += (uint64_t)ms * TICKS_PER_MS;
+    cpu->left_ticks = fake.now;
+}
+
+static void enter(struct a64_cpu *cpu)
+{
+    cpu->entered_ticks = fake.now;
     a64_wake_enter(cpu);
+}
+
+static void sleep_ms(struct a64_cpu *cpu, unsigned ms)
+{
+    leave(cpu);
+    fake.now += (uint64_t)ms * TICKS_PER_MS;
+    enter(cpu);
 }
 
 /* In a page, from the slot that was jumped to, to a branch at `last`. */
@@ -139,14 +151,14 @@ START_TEST(warmed_once_an_absence)
 {
     struct a64_cpu *cpu = recording_cpu();
 
-    a64_wake_leave(cpu);
+    leave(cpu);
     ck_assert(!cpu->recording && !cpu->wake.warmed);
-    a64_wake_warm(cpu);
+    a64_wake_warm(cpu, fake.now);
     ck_assert(!cpu->wake.warmed);
     fake.now += 50 * TICKS_PER_MS;
-    a64_wake_warm(cpu);
+    a64_wake_warm(cpu, fake.now);
     ck_assert(cpu->wake.warmed && !cpu->recording);
-    a64_wake_enter(cpu);
+    enter(cpu);
     ck_assert(cpu->recording); /* it counts as a wake all the same */
 }
 END_TEST
