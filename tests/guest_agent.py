@@ -8,7 +8,6 @@ Part of `make test-guest`, as the agent is on the disk of programs.
 """
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE / "programs")]
 import guest_programs  # noqa: E402
 import guest_shell  # noqa: E402
 import image  # noqa: E402
-from guest_shell import PATIENCE, check  # noqa: E402
+from guest_shell import PATIENCE, behind, check, lull  # noqa: E402
 from guestlib import report  # noqa: E402
 
 AWAY_S = 5
@@ -33,17 +32,6 @@ AGENT = ("for p in /sys/class/virtio-ports/vport*; do"
          " chroot /mnt /usr/sbin/qemu-ga --daemonize --statedir /run"
          " --pidfile /run/agent.pid --logfile /run/agent.log"
          " --method virtio-serial --path /dev/${p##*/}; fi; done")
-
-
-def lull(program, *words):
-    done = subprocess.run([program, *words], capture_output=True, text=True)
-    check(done.returncode == 0, f"{' '.join(words)}: {done.stderr}")
-    return done.stdout
-
-
-def behind(guest):
-    """The guest's time of day, behind the host's."""
-    return time.time() - int(guest.output("date +%s")) - 0.5
 
 
 def told(program):

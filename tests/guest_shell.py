@@ -1,5 +1,7 @@
 """A shell on the console of a running guest, for tests that work in one."""
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
@@ -35,6 +37,18 @@ def start(lull, cpus, extra):
 def check(true, what):
     if not true:
         sys.exit(f"{Path(sys.argv[0]).stem}: {what}")
+
+
+def lull(program, *words):
+    done = subprocess.run([program, *map(str, words)], capture_output=True,
+                          text=True, timeout=PATIENCE)
+    check(done.returncode == 0, f"lull {words[0]}: {done.stderr}")
+    return done.stdout
+
+
+def behind(guest):
+    """The guest's time of day, behind the host's."""
+    return time.time() - int(guest.output("date +%s")) - 0.5
 
 
 class Guest:

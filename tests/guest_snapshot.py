@@ -27,7 +27,8 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from guest_shell import PATIENCE, Guest, check, home, start  # noqa: E402
+from guest_shell import (  # noqa: E402
+    PATIENCE, Guest, behind, check, home, lull, start)
 import vmrun  # noqa: E402
 
 CYCLES = int(os.environ.get("CYCLES", "3"))
@@ -59,13 +60,6 @@ def make_disk(path):
     done = subprocess.run(["mkfs.ext4", "-q", "-F", str(path)],
                           capture_output=True, text=True)
     check(done.returncode == 0, f"mkfs.ext4: {done.stderr}")
-
-
-def lull(program, *words):
-    done = subprocess.run([program, *map(str, words)], capture_output=True,
-                          text=True, timeout=PATIENCE)
-    check(done.returncode == 0, f"lull {words[0]}: {done.stderr}")
-    return done.stdout
 
 
 def load(guest):
@@ -165,11 +159,6 @@ def time_in_a_pause(program, guest):
     check(passed < most + 0.02,  # it says hundredths
           f"paused for {paused:.2f} s, but {passed:.2f} s have passed in the "
           f"guest, of at most {most:.2f}")
-
-
-def behind(guest):
-    """The guest's time of day, behind the host's."""
-    return time.time() - int(guest.output("date +%s")) - 0.5
 
 
 def time_of_day(guest):
