@@ -23,6 +23,7 @@
 #include "cli.h"
 #include "client.h"
 #include "cmd_trace.h"
+#include "lull/clock.h"
 #include "lull/vm.h"
 #include "trace/file.h"
 
@@ -167,14 +168,6 @@ static bool read_text(const json_t *answer, const char *key, char *out,
     return true;
 }
 
-static uint64_t wall_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static bool read_answer(struct recording *r, const json_t *answer)
 {
     struct trace_header *header = &r->header;
@@ -185,7 +178,7 @@ static bool read_answer(struct recording *r, const json_t *answer)
         (uint64_t)json_integer_value(json_object_get(answer, "now_ns"));
     header->born_ns =
         (uint64_t)json_integer_value(json_object_get(answer, "started_ns"));
-    header->wall_ns = wall_ns();
+    header->wall_ns = clock_ns(CLOCK_REALTIME);
     r->ring_bytes =
         (size_t)json_integer_value(json_object_get(answer, "bytes"));
     return vcpus >= 1 && vcpus <= TRACE_VCPUS_MAX &&

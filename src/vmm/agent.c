@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "lull/clock.h"
 
 enum { LINE_MAX_BYTES = 256, WELCOME_BYTES = 4096, DELIMITER = 0xff };
 
@@ -43,10 +44,7 @@ struct agent {
 
 static uint64_t wall_ns(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return clock_ns(CLOCK_REALTIME);
 }
 
 static void compose(struct agent *agent)

@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <mach/mach_time.h>
 #include <string.h>
-#include <time.h>
 
+#include "lull/clock.h"
 #include "machine.h"
 #include "slots.h"
 
@@ -16,10 +16,7 @@ _Static_assert((int)SNAPSHOT_DISKS == LULL_DISKS_MAX, "disks in the file");
 
 uint64_t snapshot_wall_ns(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return clock_ns(CLOCK_REALTIME);
 }
 
 void snapshot_machine_of(struct lull_vm *vm, struct snapshot_machine *machine)

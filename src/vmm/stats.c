@@ -8,12 +8,12 @@
  */
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "control_server.h"
 #include "host.h"
+#include "lull/clock.h"
 #include "lull/share.h"
 #include "machine.h"
 #include "slots.h"
@@ -23,14 +23,6 @@ static void set_count(json_t *object, const char *name, uint64_t value)
     json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static uint64_t process_cpu_ns(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static json_t *process_json(void)
 {
     json_t *process = json_object();
@@ -38,7 +30,7 @@ static json_t *process_json(void)
 
     getrusage(RUSAGE_SELF, &usage);
     set_count(process, "pid", (uint64_t)getpid());
-    set_count(process, "cpu_ns", process_cpu_ns());
+    set_count(process, "cpu_ns", clock_ns(CLOCK_PROCESS_CPUTIME_ID));
     set_count(process, "voluntary_switches", (uint64_t)usage.ru_nvcsw);
     set_count(process, "involuntary_switches", (uint64_t)usage.ru_nivcsw);
     set_count(process, "resident_bytes", host_resident_bytes());

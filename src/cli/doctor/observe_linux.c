@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lull/clock.h"
+
 enum { LOOK_EVERY_MS = 30, FILE_BYTES = 65536 };
 
 struct doctor_watch {
@@ -37,10 +39,7 @@ struct doctor_watch {
 
 static uint64_t now_ns(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- files of /proc

@@ -29,9 +29,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lull/clock.h"
 #include "lull/console.h"
 #include "terminal.h"
 #include "unix_socket.h"
@@ -121,10 +121,7 @@ static void make_room(struct lull_console *c, size_t len)
 
 static uint64_t host_now_ns(void *opaque)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 /*

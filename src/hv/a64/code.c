@@ -20,8 +20,9 @@
 #include "native/native.h"
 #include "settle.h"
 
+#include "lull/clock.h"
+
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     BUCKETS = 4096,
@@ -215,14 +216,6 @@ struct a64_code_page *a64_code_page(struct a64_cpu *cpu, uint64_t ipa,
     return page;
 }
 
-static uint64_t process_cpu_ns(void)
-{
-    struct timespec used;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
-}
-
 void a64_code_settle(struct a64_cpu *cpu, uint64_t now_ns)
 {
     struct a64_code_cache *cache = cpu->vm->code;
@@ -233,7 +226,7 @@ void a64_code_settle(struct a64_cpu *cpu, uint64_t now_ns)
         return;
     atomic_store_explicit(&cache->look_ns, now_ns + A64_SETTLE_WINDOW_NS,
                           memory_order_relaxed);
-    seen.cpu_ns = process_cpu_ns();
+    seen.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     pthread_mutex_lock(&cache->lock);
     seen.made = cache->made;
     seen.pages = cache->pages;
